@@ -1,0 +1,182 @@
+"""A model bundle: a folder with network files and ``model.json``, the card that says what they are.
+
+The card is read before any file is loaded, and every file's digest is verified, so that a corrupt or
+exchanged network is a sentence at the start and not a strange verdict in the night.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from inspector.errors import BundleError
+
+CARD = "model.json"
+
+Runtime = Literal["openvino", "torch"]
+Task = Literal["detect", "segment", "classify", "anomaly"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class InputSpec(_Strict):
+    """How a picture becomes the network's input: ``uint8`` BGR, ``(1, height, width, 3)``."""
+
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+    fit: Literal["letterbox", "stretch"]
+    """``letterbox`` keeps the aspect and pads with grey 114; ``stretch`` does not keep it."""
+    resize: Literal["host", "graph"] = "host"
+    """Who resizes; ``graph`` takes a picture of any size."""
+
+
+class NetworkFile(_Strict):
+    """One file of the bundle and the runtime that loads it."""
+
+    name: str
+    runtime: Runtime
+    sha256: str
+    precision: Literal["fp32", "fp16", "int8"]
+
+
+class DataSpec(_Strict):
+    """What the model was trained on."""
+
+    source: str
+    """In words: the footage, the folder, the simulated line and its seed."""
+    digest: str
+    """SHA-256 over names and contents of all training files."""
+    split: dict[str, int]
+    """Number of pictures by split, such as ``train`` and ``val``."""
+
+
+class Card(_Strict):
+    """The content of ``model.json``. See ``inspector/bundle.py`` for the meaning of each field."""
+
+    v: Literal[1] = 1
+    task: Task
+    architecture: str
+    """Such as ``yolo26n`` or ``patchcore/tf_efficientnet_lite0``."""
+    labels: tuple[str, ...]
+    input: InputSpec
+    head: Literal["end2end", "raw", "patchcore"]
+    """Layout of the output: ``end2end`` ``(1, n, 6)`` boxes without NMS, ``raw`` ``(1, 4 + classes,
+    anchors)``, ``patchcore`` a raw score and a map."""
+    files: tuple[NetworkFile, ...]
+    data: DataSpec
+    metrics: dict[str, float | tuple[float, float]]
+    """Plain numbers in 0..1 by the field's names; bounds beside them as ``…_ci95: [low, high]``."""
+    calibration: dict[str, float | str]
+    """What was learnt beside the weights: ``threshold``, and the good pictures' ``sharpness_min``,
+    ``exposure_low``, ``exposure_high``; ``note`` says what it is worth."""
+    licence: str
+    versions: dict[str, str]
+    command: str
+    """The command that made this bundle."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on disk whose card has been read and whose files have been verified."""
+
+    path: Path
+    card: Card
+
+    @classmethod
+    def load(cls, path: Path) -> Bundle:
+        """Read the card and verify every file. Raises :class:`BundleError` with the remedy."""
+        card_path = path / CARD
+        try:
+            card = Card.model_validate_json(card_path.read_bytes())
+        except FileNotFoundError:
+            raise BundleError(
+                f"{path} holds no {CARD}, so it is no model bundle",
+                "Train one with 'inspector train', or copy the whole bundle folder",
+            ) from None
+        except OSError as error:
+            raise BundleError(f"{card_path} cannot be read: {error.strerror}") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(key) for key in first["loc"])
+            raise BundleError(
+                f"{card_path} is no valid model card: {place or 'json'}: {first['msg']}",
+                "Restore the bundle from where it was trained",
+            ) from error
+        for file in card.files:
+            _verify(path / file.name, file.sha256)
+        return cls(path, card)
+
+    def file(self, runtime: Runtime) -> Path:
+        """The file that ``runtime`` opens. Raises :class:`BundleError` when there is none."""
+        for file in self.card.files:
+            if file.runtime == runtime and not file.name.endswith(".bin"):
+                return self.path / file.name
+        offered = sorted({file.runtime for file in self.card.files})
+        raise BundleError(
+            f"{self.path} has no network for the runtime '{runtime}'",
+            f"It offers {', '.join(offered)}: set 'runtime' accordingly, or export it again",
+        )
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the card, which names the digest of every file."""
+        return hashlib.sha256((self.path / CARD).read_bytes()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, as hex digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _verify(path: Path, expected: str) -> None:
+    try:
+        actual = file_digest(path)
+    except FileNotFoundError:
+        raise BundleError(
+            f"{path} is missing", "Copy the whole bundle folder, the .bin files too"
+        ) from None
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read: {error.strerror}") from error
+    if actual != expected:
+        raise BundleError(
+            f"{path} is corrupt: its SHA-256 is not the one on the card",
+            "Restore the bundle from where it was trained",
+        )
+
+
+@contextmanager
+def writing_bundle(out: Path) -> Iterator[Path]:
+    """A folder to fill; on success it replaces ``out`` as a whole, on failure nothing changes."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    try:
+        yield scratch
+        scratch.chmod(0o755)
+        if out.exists():
+            retired = Path(tempfile.mkdtemp(prefix=f".{out.name}-old-", dir=out.parent))
+            out.replace(retired / out.name)
+            scratch.replace(out)
+            shutil.rmtree(retired)
+        else:
+            scratch.replace(out)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def write_card(folder: Path, card: Card) -> None:
+    """Write ``model.json`` in a form that a person can read and diff."""
+    text = json.dumps(card.model_dump(mode="json"), indent=2, ensure_ascii=False)
+    (folder / CARD).write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Cameras: what delivers frames, live or recorded."""

@@ -1,0 +1,76 @@
+"""A folder into which another program drops pictures."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from inspector.cameras.footage import PICTURES, read_picture
+from inspector.config import FolderCamera
+from inspector.domain import Frame
+from inspector.errors import CameraError, FootageError
+
+
+class WatchedFolder:
+    """Implements :class:`inspector.ports.Camera`: each picture that appears is a frame.
+
+    What lies in the folder at the start is not new. A file counts when its size has not changed
+    between two looks, so that one still being written is not read in half.
+    """
+
+    def __init__(self, config: FolderCamera, clock: Callable[[], float] = time.monotonic) -> None:
+        self._config = config
+        self._clock = clock
+        self._closed = threading.Event()
+        self._sizes: dict[Path, int] = {}
+        self._seen: set[Path] | None = None
+        self._index = 0
+
+    def read(self) -> Frame | None:
+        """Wait for the next new picture; None after :meth:`close`.
+
+        Raises :class:`CameraError` when the folder is gone or the new file is no picture.
+        """
+        while not self._closed.wait(self._config.poll_s):
+            path = self._next_settled()
+            if path is not None:
+                return self._frame(path)
+        return None
+
+    def close(self) -> None:
+        """End a waiting :meth:`read`."""
+        self._closed.set()
+
+    def _next_settled(self) -> Path | None:
+        try:
+            files = {
+                path: path.stat().st_size
+                for path in self._config.path.iterdir()
+                if path.suffix.lower() in PICTURES
+            }
+        except OSError as error:
+            raise CameraError(
+                f"folder camera '{self._config.name}': {self._config.path}: {error.strerror}",
+                "Create the folder or mount its drive; it is tried again",
+            ) from error
+        if self._seen is None:
+            self._seen = set(files)
+        self._seen &= set(files)  # a name that was removed may come again
+        fresh = sorted(path for path in files if path not in self._seen)
+        settled = [path for path in fresh if files[path] and self._sizes.get(path) == files[path]]
+        self._sizes = {path: files[path] for path in fresh}
+        return settled[0] if settled else None
+
+    def _frame(self, path: Path) -> Frame:
+        if self._seen is not None:
+            self._seen.add(path)
+        try:
+            image = read_picture(path)
+        except FootageError as error:
+            # another program's fault: the part it belonged to gets no frame and goes to review
+            raise CameraError(error.message, error.remedy) from error
+        frame = Frame(image, self._config.name, self._index, self._clock())
+        self._index += 1
+        return frame

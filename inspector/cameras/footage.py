@@ -1,0 +1,129 @@
+"""Recorded footage: a video file, a picture, or a folder of pictures, frame by frame.
+
+Time is that of the recording, ``index / fps``, so that two runs see the same instants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from inspector.domain import Frame, Image
+from inspector.errors import FootageError
+
+PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+VIDEOS = frozenset({".mp4", ".avi", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".webm", ".ts"})
+DEFAULT_FPS = 25.0
+
+
+class Video:
+    """Implements :class:`inspector.ports.Camera` on a video file."""
+
+    def __init__(self, path: Path, source: str | None = None) -> None:
+        """Open it. Raises :class:`FootageError` for what is missing or no video."""
+        if not path.is_file():
+            raise FootageError(f"{path} does not exist", "Check the path of the footage")
+        self._path = path
+        self._capture = cv2.VideoCapture(str(path))
+        if not self._capture.isOpened():
+            raise FootageError(
+                f"{path} cannot be opened as a video",
+                "It may be truncated or of an unknown format: copy it again, or convert it to MP4",
+            )
+        self.source = source or path.stem
+        self.fps = self._capture.get(cv2.CAP_PROP_FPS) or DEFAULT_FPS
+        self._promised = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        self._index = 0
+
+    def read(self) -> Frame | None:
+        """The next frame; None at the end.
+
+        Raises :class:`FootageError` when the file ends before the frames that its header promises.
+        """
+        delivered, image = self._capture.read()
+        if not delivered:
+            if self._index < self._promised:
+                raise FootageError(
+                    f"{self._path} is truncated: {self._index} of {self._promised} frames can be read",
+                    "What came before is inspected and recorded; copy the file again for the rest",
+                )
+            return None
+        frame = Frame(
+            np.asarray(image, dtype=np.uint8),
+            self.source,
+            self._index,
+            self._index / self.fps,
+            recorded=True,
+        )
+        self._index += 1
+        return frame
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._capture.release()
+
+
+class Pictures:
+    """Implements :class:`inspector.ports.Camera` on pictures in the order of their names."""
+
+    def __init__(self, paths: list[Path], source: str) -> None:
+        self._paths = paths
+        self._next = 0
+        self.source = source
+        self.fps = DEFAULT_FPS
+
+    def read(self) -> Frame | None:
+        """The next picture. Raises :class:`FootageError` for a file that is none; reading goes on."""
+        if self._next >= len(self._paths):
+            return None
+        index, self._next = self._next, self._next + 1
+        image = read_picture(self._paths[index])
+        return Frame(image, self.source, index, index / self.fps, recorded=True)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def read_picture(path: Path) -> Image:
+    """A picture file as ``(height, width, 3)`` ``uint8`` BGR.
+
+    Raises :class:`FootageError` for what is missing or no picture.
+    """
+    try:
+        data = np.fromfile(path, dtype=np.uint8)
+    except OSError as error:
+        raise FootageError(f"{path} cannot be read: {error.strerror}", "Check the path") from error
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if image is None:
+        raise FootageError(f"{path} is no picture that can be read", "Remove it or export it again")
+    return np.asarray(image, dtype=np.uint8)
+
+
+def open_footage(path: Path) -> Video | Pictures:
+    """A video, a picture or a folder of pictures as a source of frames."""
+    if path.is_dir():
+        pictures = sorted(file for file in path.iterdir() if file.suffix.lower() in PICTURES)
+        if not pictures:
+            raise FootageError(
+                f"{path} holds no pictures", f"Expected one of {', '.join(sorted(PICTURES))}"
+            )
+        return Pictures(pictures, path.name)
+    if path.suffix.lower() in PICTURES:
+        if not path.is_file():
+            raise FootageError(f"{path} does not exist", "Check the path of the footage")
+        return Pictures([path], path.stem)
+    return Video(path)
+
+
+def expand_footage(paths: list[Path]) -> Iterator[Path]:
+    """Each recording to be opened by itself: a folder of videos stands for its videos."""
+    for path in paths:
+        videos = (
+            sorted(file for file in path.iterdir() if file.suffix.lower() in VIDEOS)
+            if path.is_dir()
+            else []
+        )
+        yield from videos or [path]

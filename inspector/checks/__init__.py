@@ -1,0 +1,1 @@
+"""Checks: each turns the pictures of a part into findings."""

@@ -1,0 +1,131 @@
+"""The seams of the system, each a Protocol of one or two methods.
+
+Whatever implements one of these lives in an adapter package (``cameras``, ``checks``, ``runtimes``,
+``plc``, ``records``, ``sim``) and is named in :mod:`inspector.build` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from inspector.domain import AnomalyMap, CheckResult, Detection, Frame, Image, Inspection, Part
+
+
+class Camera(Protocol):
+    """A source of frames, read by a thread of its own."""
+
+    def read(self) -> Frame | None:
+        """The next frame; None at the end of a source that ends.
+
+        Blocks until there is one. Raises :class:`~inspector.errors.CameraError` when the camera is
+        gone; a later call tries to reach it again.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the device; a blocked :meth:`read` returns soon after."""
+        ...
+
+
+class Network(Protocol):
+    """A network as a runtime executes it. Safe to call from several threads at once."""
+
+    def __call__(self, image: Image) -> Mapping[str, npt.NDArray[np.float32]]:
+        """Run on one picture of the network's own input size, ``uint8`` BGR.
+
+        Returns the outputs by name, batch dimension kept. Raises
+        :class:`~inspector.errors.InspectorError` when the runtime fails.
+        """
+        ...
+
+
+class Detector(Protocol):
+    """A model that finds objects."""
+
+    def detect(self, image: Image) -> tuple[Detection, ...]:
+        """All objects seen, most confident first, boxes in pixels of ``image``."""
+        ...
+
+
+class AnomalyModel(Protocol):
+    """A model that has learnt what good looks like."""
+
+    def score(self, image: Image) -> AnomalyMap:
+        """How strange ``image`` is, and where."""
+        ...
+
+
+class Check(Protocol):
+    """One thing that a good part must satisfy."""
+
+    name: str
+
+    def inspect(self, part: Part) -> CheckResult:
+        """Turn the part's pictures into findings. No I/O, no clock, no state between parts."""
+        ...
+
+
+class Recorder(Protocol):
+    """Remembers inspections."""
+
+    def record(self, inspection: Inspection) -> None:
+        """Take it over without blocking; what cannot be stored now is kept and counted."""
+        ...
+
+
+class Message(Protocol):
+    """Something that can be published; the payloads of :mod:`inspector.contract` are."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def qos(self) -> int: ...
+    @property
+    def retain(self) -> bool: ...
+
+    def encode(self) -> bytes:
+        """The bytes on the wire."""
+        ...
+
+
+class Plc(Protocol):
+    """The way to the PLC."""
+
+    def publish(self, message: Message) -> bool:
+        """Send it now or not at all.
+
+        False: there is no link, and nothing was kept to be sent later.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message from the PLC or the plant, not yet parsed."""
+
+    topic: str
+    """Below the station's base topic, such as ``cmd/trigger``."""
+    data: bytes
+    at_s: float
+    """Monotonic clock at receipt."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUp:
+    """Connected and subscribed, for the first time or again."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDown:
+    """The connection is gone; it is being tried again."""
+
+    reason: str
+
+
+Inbound: TypeAlias = Received | LinkUp | LinkDown
+"""What an implementation of :class:`Plc` hands to the line, from its own thread, in order."""

@@ -1,0 +1,185 @@
+"""The journal: accepted triggers and verdicts, appended before they are answered.
+
+A plain ``write()`` reaches the kernel, so a killed process loses nothing. A power cut can lose what
+the kernel had not yet written out, about the last 30 s, unless ``records.journal_fsync`` is set, which
+costs a disk flush for each trigger and each verdict.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from inspector.domain import Trigger
+from inspector.errors import StorageError
+
+SEGMENT_BYTES = 8 * 1024 * 1024
+Key = tuple[int, int]
+"""``plcBootId, triggerId``."""
+
+
+@dataclass(slots=True)
+class _Segment:
+    path: Path
+    fd: int
+    size: int = 0
+    open: set[Key] = field(default_factory=set)
+    """Triggers accepted here whose verdict is not yet in the database."""
+
+
+class Journal:
+    """The journal of one run of one station. Safe to call from several threads."""
+
+    def __init__(self, folder: Path, boot_id: int, fsync: bool = False) -> None:
+        """Start a new segment. Raises :class:`StorageError` when the folder cannot be written."""
+        self._folder = folder
+        self._boot_id = boot_id
+        self._fsync = fsync
+        self._lock = Lock()
+        self._number = 0
+        self._keys: dict[str, tuple[_Segment, Key]] = {}
+        self._home: dict[Key, _Segment] = {}
+        self._segments = [self._new_segment()]
+
+    def accept(self, trigger: Trigger) -> None:
+        """Note an accepted trigger; to be called before the acknowledgement is published."""
+        key = (trigger.plc_boot_id, trigger.trigger_id)
+        with self._lock:
+            segment = self._segments[-1]
+            if segment.size >= SEGMENT_BYTES:
+                segment = self._new_segment()
+                self._segments.append(segment)
+            self._append(segment, {"event": "accepted", **_trigger_fields(trigger)})
+            segment.open.add(key)
+            self._home[key] = segment
+
+    def verdict(self, key: Key, fields: Mapping[str, Any]) -> None:
+        """Note a verdict (``contract.record_fields``) before its result is published."""
+        with self._lock:
+            self._append(self._segments[-1], {"event": "verdict", "record": fields})
+            # a part that the picture triggered has no acceptance of its own
+            segment = self._home.pop(key, self._segments[-1])
+            segment.open.add(key)
+            self._keys[str(fields["resultId"])] = (segment, key)
+
+    def recorded(self, result_ids: Iterable[str]) -> None:
+        """These are in the database; segments that hold nothing else are deleted."""
+        with self._lock:
+            for result_id in result_ids:
+                segment, key = self._keys.pop(result_id, (None, None))
+                if segment is not None and key is not None:
+                    segment.open.discard(key)
+            for segment in self._segments[:-1]:
+                if not segment.open:
+                    os.close(segment.fd)
+                    segment.path.unlink(missing_ok=True)
+            self._segments = [s for s in self._segments[:-1] if s.open] + self._segments[-1:]
+
+    def close(self) -> None:
+        """Close the files; what the database lacks is found at the next start."""
+        with self._lock:
+            for segment in self._segments:
+                os.close(segment.fd)
+                if not segment.open:
+                    segment.path.unlink(missing_ok=True)
+            self._segments = []
+
+    def _new_segment(self) -> _Segment:
+        path = self._folder / f"journal-{self._boot_id:08x}-{self._number:04d}.jsonl"
+        self._number += 1
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        except OSError as error:
+            raise _storage(path, error) from error
+        return _Segment(path, fd)
+
+    def _append(self, segment: _Segment, entry: Mapping[str, Any]) -> None:
+        data = json.dumps(entry, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        try:
+            written = os.write(segment.fd, data)
+            if written != len(data):
+                # a disk that fills up in the middle of a line; the reader skips the torn rest
+                os.write(segment.fd, b"\n")
+                raise StorageError(f"{segment.path}: disk full", "Free some space")
+            if self._fsync:
+                os.fsync(segment.fd)
+        except OSError as error:
+            raise _storage(segment.path, error) from error
+        segment.size += len(data)
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """What earlier runs of the station left in their journals."""
+
+    unanswered: tuple[Trigger, ...]
+    """Accepted, without a verdict: they become REVIEW, ``StationRestarted``."""
+    verdicts: tuple[dict[str, Any], ...]
+    """Records that the database may lack."""
+    files: tuple[Path, ...]
+    """To be deleted once all of this is recorded."""
+
+
+def read_leftover(folder: Path) -> Leftover:
+    """Read the journals of earlier runs, oldest first. A torn last line is what a crash leaves."""
+    files = tuple(sorted(folder.glob("journal-*.jsonl"), key=lambda path: path.stat().st_mtime))
+    accepted: dict[tuple[str, Key], Trigger] = {}
+    verdicts: list[dict[str, Any]] = []
+    for path in files:
+        boot = path.name.split("-")[1]
+        for line in path.read_bytes().splitlines():
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                # half a line, cut off by the crash: its event was never answered
+                continue
+            if entry["event"] == "accepted":
+                trigger = _trigger(entry)
+                accepted[(boot, (trigger.plc_boot_id, trigger.trigger_id))] = trigger
+            else:
+                record = entry["record"]
+                verdicts.append(record)
+                accepted.pop((boot, (record["plcBootId"], record["triggerId"])), None)
+    return Leftover(tuple(accepted.values()), tuple(verdicts), files)
+
+
+def _trigger_fields(trigger: Trigger) -> dict[str, Any]:
+    return {
+        "plcBootId": trigger.plc_boot_id,
+        "triggerId": trigger.trigger_id,
+        "partId": trigger.part_id,
+        "recipeId": trigger.recipe_id,
+        "deadlineMs": trigger.deadline_s * 1000,
+        "batchId": trigger.batch_id,
+        "measId": trigger.meas_id,
+        "productId": trigger.product_id,
+        "challenge": trigger.challenge,
+    }
+
+
+def _trigger(entry: Mapping[str, Any]) -> Trigger:
+    return Trigger(
+        entry["plcBootId"],
+        entry["triggerId"],
+        entry["partId"],
+        received_s=0.0,
+        deadline_s=entry["deadlineMs"] / 1000,
+        recipe_id=entry["recipeId"],
+        batch_id=entry["batchId"],
+        meas_id=entry["measId"],
+        product_id=entry["productId"],
+        challenge=entry["challenge"],
+    )
+
+
+def _storage(path: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"journal {path} cannot be written: {error.strerror}",
+        "Free space, or make the folder writable; without a journal no part is accepted",
+    )

@@ -1,0 +1,48 @@
+"""From a bundle to a model that can be asked: the entrance to this package."""
+
+from __future__ import annotations
+
+from inspector.bundle import Bundle, Runtime
+from inspector.errors import BundleError
+from inspector.ports import AnomalyModel, Detector, Network
+from inspector.runtimes.patchcore import PatchAnomalyModel
+from inspector.runtimes.yolo import YoloDetector
+
+
+def load_network(
+    bundle: Bundle, runtime: Runtime = "openvino", threads: int | None = None, requests: int = 1
+) -> Network:
+    """The bundle's network on ``runtime``.
+
+    ``threads`` (all cores by default) are shared by ``requests`` that may be in flight at once; torch
+    takes its own. Raises :class:`BundleError` when the bundle has no file for it, the file cannot be
+    loaded, or the runtime is not installed.
+    """
+    path = bundle.file(runtime)
+    try:
+        if runtime == "torch":
+            from inspector.runtimes.torch import TorchNetwork
+
+            return TorchNetwork(path)
+        from inspector.runtimes.openvino import OpenVinoNetwork
+
+        return OpenVinoNetwork(path, threads, requests)
+    except ModuleNotFoundError as error:
+        raise BundleError(
+            f"The runtime '{runtime}' is not installed ({error.name} is missing)",
+            "Set runtime 'openvino', or install 'line-inspector[gpu]'",
+        ) from None
+
+
+def load_detector(
+    bundle: Bundle, runtime: Runtime = "openvino", threads: int | None = None, requests: int = 1
+) -> Detector:
+    """The bundle as a detector. Raises :class:`BundleError` as :func:`load_network`, or if it is none."""
+    return YoloDetector(load_network(bundle, runtime, threads, requests), bundle.card)
+
+
+def load_anomaly(
+    bundle: Bundle, runtime: Runtime = "openvino", threads: int | None = None, requests: int = 1
+) -> AnomalyModel:
+    """The bundle as an anomaly model. Raises :class:`BundleError` as :func:`load_network`, or if it is none."""
+    return PatchAnomalyModel(load_network(bundle, runtime, threads, requests), bundle.card)

@@ -1,0 +1,1 @@
+"""A simulated line: rendered parts whose truth is known."""

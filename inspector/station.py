@@ -1,0 +1,130 @@
+"""One part from its frames to a judgement. No threads, no I/O; time only to measure itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from inspector.checks.quality import QualityGate
+from inspector.domain import (
+    Box,
+    Cause,
+    CheckResult,
+    Detection,
+    Finding,
+    Frame,
+    Judgement,
+    Overlay,
+    Part,
+    Score,
+)
+from inspector.errors import InspectorError
+from inspector.judge import judge
+from inspector.ports import Check, Detector
+from inspector.recipe import Recipe
+
+COMPLETED, ABORTED, FAILED = 1, 3, 4
+"""``resultState`` of the contract."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """What the station says of one part."""
+
+    judgement: Judgement
+    result_state: int
+    findings: tuple[Finding, ...] = ()
+    scores: tuple[Score, ...] = ()
+    stages_ms: Mapping[str, float] | None = None
+    part_box: Box | None = None
+    detections: tuple[Detection, ...] = ()
+    overlay: Overlay | None = None
+    fault: str = ""
+    """What went wrong, in words, when something did."""
+
+
+class Station:
+    """A recipe, loaded and warm. Several threads may inspect different parts at once."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        gate: QualityGate,
+        detectors: Mapping[str, Detector],
+        checks: Sequence[Check],
+    ) -> None:
+        self.recipe = recipe
+        self._gate = gate
+        self._detectors = detectors
+        self._checks = checks
+
+    def detect(self, frame: Frame, model: str) -> tuple[Detection, ...]:
+        """What one detector sees in a frame; tracking and checks share it."""
+        return self._detectors[model].detect(frame.image)
+
+    def inspect(self, part: Part) -> Judged:
+        """Judge one part.
+
+        A model that fails is REVIEW, ``ModelFault``. Anything else that is raised is a defect of
+        this program and propagates.
+        """
+        if not part.frames:
+            return aborted(Cause.CAMERA_FAULT)
+        stages: dict[str, float] = {}
+        results: list[CheckResult] = []
+        try:
+            started = time.perf_counter()
+            findings = self._gate.inspect(part)
+            started = _lap(stages, "quality", started)
+            part = self._with_detections(part)
+            started = _lap(stages, "detect", started)
+            for check in self._checks:
+                results.append(check.inspect(part))
+                started = _lap(stages, check.name, started)
+        except InspectorError as error:
+            # the part must be looked at by a person; the line goes on
+            judgement = judge((), (Cause.MODEL_FAULT,))
+            return Judged(judgement, FAILED, stages_ms=stages, fault=str(error))
+        for result in results:
+            findings += result.findings
+        scores = tuple(score for result in results for score in result.scores)
+        ordered = tuple(sorted(findings, key=lambda finding: -finding.score / finding.threshold))
+        return Judged(
+            judge(ordered),
+            COMPLETED,
+            ordered,
+            scores,
+            stages,
+            part.box,
+            tuple(found for seen in part.detections.values() for found in seen),
+            _overlay(results),
+        )
+
+    def _with_detections(self, part: Part) -> Part:
+        missing = [name for name in self._detectors if name not in part.detections]
+        if not missing:
+            return part
+        seen = dict(part.detections)
+        for name in missing:
+            seen[name] = self.detect(part.frames[0], name)
+        return replace(part, detections=seen)
+
+
+def aborted(cause: Cause, fault: str = "") -> Judged:
+    """A part that was not inspected: ``resultState`` 3 and REVIEW."""
+    return Judged(judge((), (cause,)), ABORTED, fault=fault)
+
+
+def _lap(stages: dict[str, float], name: str, started: float) -> float:
+    now = time.perf_counter()
+    stages[name] = round((now - started) * 1000, 3)
+    return now
+
+
+def _overlay(results: Sequence[CheckResult]) -> Overlay | None:
+    """The heat map of the first anomaly check, scaled so that 1.0 is its threshold."""
+    for result in results:
+        if result.heat is not None and result.heat_box is not None:
+            return Overlay(result.heat.heat / result.scores[0].threshold, result.heat_box)
+    return None

@@ -1,0 +1,196 @@
+"""Annotated footage becomes a data set in the layout that Ultralytics reads.
+
+A clip is a video with a ``.json`` of the same name beside it: ``{"fps": 25, "size": [width, height],
+"frames": [{"frame": 0, "boxes": [{"label": "bottle", "xyxy": [x1, y1, x2, y2]}, ...]}, ...]}``, boxes
+in pixels. Clips are whole: a clip is training or validation, never both, because neighbouring frames
+in both would flatter the result.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from inspector.domain import Box, Image
+from inspector.errors import DataError, FootageError
+
+JPEG_QUALITY = 95
+
+
+class _AnnotatedBox(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    label: str
+    xyxy: tuple[float, float, float, float]
+
+
+class _AnnotatedFrame(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    frame: int = Field(ge=0)
+    boxes: list[_AnnotatedBox]
+
+
+class _Annotation(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    frames: list[_AnnotatedFrame]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A video and what is in it: ``boxes[index]`` holds label and box of every object of that frame."""
+
+    video: Path
+    boxes: Mapping[int, tuple[tuple[str, Box], ...]]
+
+    @classmethod
+    def open(cls, video: Path) -> Clip:
+        """Read the annotation beside ``video``.
+
+        Raises :class:`FootageError` without a video, :class:`DataError` without a valid annotation.
+        """
+        if not video.is_file():
+            raise FootageError(f"{video} does not exist", "Name the clips' video files")
+        path = video.with_suffix(".json")
+        try:
+            annotation = _Annotation.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            raise DataError(
+                f"{video} has no annotation: {path.name} is missing beside it",
+                "Put the boxes of its frames there, as JSON with 'frames' and 'boxes'",
+            ) from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(key) for key in first["loc"])
+            raise DataError(
+                f"{path} is no annotation: {place or 'json'}: {first['msg']}",
+                "Each frame needs 'frame' and 'boxes', each box 'label' and 'xyxy'",
+            ) from error
+        return cls(
+            video,
+            {
+                frame.frame: tuple((box.label, Box(*box.xyxy)) for box in frame.boxes)
+                for frame in annotation.frames
+            },
+        )
+
+    def frames(self, every: int = 1) -> Iterator[tuple[int, Image]]:
+        """Index and picture of every ``every``-th annotated frame.
+
+        Raises :class:`FootageError` when the video is unreadable or ends before its annotation.
+        """
+        capture = cv2.VideoCapture(str(self.video))
+        try:
+            if not capture.isOpened():
+                raise FootageError(f"{self.video} is no video", "Record it again or convert it")
+            wanted = {index for index in self.boxes if index % every == 0}
+            for index in range(max(wanted, default=-1) + 1):
+                read, image = capture.read()
+                if not read:
+                    raise FootageError(
+                        f"{self.video} ends at frame {index}, its annotation goes on",
+                        "Copy the whole video again",
+                    )
+                if index in wanted:
+                    yield index, image
+        finally:
+            capture.release()
+
+
+def footage_dataset(train: Sequence[Path], val: Sequence[Path], out: Path, every: int) -> Path:
+    """Turn annotated clips into ``out``: ``images/``, ``labels/`` and ``data.yaml``, whose path it returns.
+
+    ``every``: which frames are taken, 2 for every second one. Pictures are JPEG at quality 95; frames
+    without a box stay in as background. An existing ``out`` made by this function is replaced.
+
+    Raises :class:`FootageError` or :class:`DataError` for a clip that is missing, unreadable or without
+    annotation, or that is in both splits.
+    """
+    if every < 1:
+        raise DataError(f"--every {every} takes no frame", "Give 1 or more")
+    both = {path.resolve() for path in train} & {path.resolve() for path in val}
+    if both:
+        raise DataError(
+            f"{sorted(both)[0]} is in training and in validation",
+            "Keep whole clips apart: neighbouring frames in both flatter the result",
+        )
+    clips = {
+        "train": [Clip.open(path) for path in train],
+        "val": [Clip.open(path) for path in val],
+    }
+    for split, members in clips.items():
+        if not members:
+            raise DataError(f"No clip for the split '{split}'", "Give footage and --val CLIP")
+    labels = sorted(
+        {
+            label
+            for members in clips.values()
+            for clip in members
+            for boxes in clip.boxes.values()
+            for label, _ in boxes
+        }
+    )
+    if not labels:
+        raise DataError("No box in any clip's annotation", "Annotate at least one object")
+    prepare(out)
+    for split, members in clips.items():
+        for clip in members:
+            for index, image in clip.frames(every):
+                name = f"{clip.video.stem}_{index:05d}"
+                write_example(out, split, name, image, clip.boxes[index], labels)
+    return write_data_yaml(out, labels)
+
+
+def prepare(out: Path) -> None:
+    """Make ``out`` an empty data set. Raises :class:`DataError` when it holds something else."""
+    if out.exists():
+        foreign = {path.name for path in out.iterdir()} - {"images", "labels", "good", "data.yaml"}
+        if not out.is_dir() or foreign:
+            raise DataError(f"{out} is no data set of ours", "Give an empty folder as --out")
+        shutil.rmtree(out)
+    for split in ("train", "val"):
+        (out / "images" / split).mkdir(parents=True)
+        (out / "labels" / split).mkdir(parents=True)
+
+
+def write_example(
+    out: Path,
+    split: str,
+    name: str,
+    image: Image,
+    boxes: Iterable[tuple[str, Box]],
+    labels: Sequence[str],
+) -> None:
+    """Write one picture and its label file (``class cx cy w h`` as fractions of the picture)."""
+    rows, columns = image.shape[:2]
+    lines = []
+    for label, box in boxes:
+        inside = box.clipped(columns, rows)
+        if inside.area <= 0:
+            continue
+        x, y = inside.centre
+        numbers = (x / columns, y / rows, inside.width / columns, inside.height / rows)
+        lines.append(f"{labels.index(label)} " + " ".join(f"{number:.6f}" for number in numbers))
+    write_jpeg(out / "images" / split / f"{name}.jpg", image)
+    text = "".join(f"{line}\n" for line in lines)
+    (out / "labels" / split / f"{name}.txt").write_text(text, encoding="utf-8")
+
+
+def write_jpeg(path: Path, image: Image) -> None:
+    """Write ``image`` at quality 95. Raises :class:`DataError` when it cannot be written."""
+    if not cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]):
+        raise DataError(f"{path} cannot be written", "Check the free space and the permissions")
+
+
+def write_data_yaml(out: Path, labels: Sequence[str]) -> Path:
+    """Write ``data.yaml``, with a path relative to itself so that the folder can be moved."""
+    names = "".join(f"  {number}: {json.dumps(label)}\n" for number, label in enumerate(labels))
+    path = out / "data.yaml"
+    path.write_text(
+        f"train: images/train\nval: images/val\nnames:\n{names}", encoding="utf-8"
+    )
+    return path

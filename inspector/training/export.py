@@ -1,0 +1,142 @@
+"""From a torch module to the files of a bundle, the same preprocessing inside each.
+
+Every exported network takes ``uint8`` ``(1, height, width, 3)`` BGR, as a camera gives it, and begins
+with the conversion to ``float32`` RGB, resizing and normalisation. For OpenVINO these steps are added by
+its own ``PrePostProcessor``; for torch they are part of the exported program. Weights are stored with
+half precision and computed with in single precision, which halves the files at no cost on a CPU.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import openvino as ov
+import torch
+from openvino.preprocess import ColorFormat, PrePostProcessor, ResizeAlgorithm
+from torch import Tensor, nn
+from torch.nn import functional
+
+from inspector.bundle import NetworkFile, file_digest
+
+MAX_FILE_BYTES = 6_000_000
+"""A network file of a shipped recipe may not be larger."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What happens to a BGR picture before the network proper."""
+
+    width: int
+    height: int
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """RGB, of 0..255 values."""
+    scale: tuple[float, float, float] = (255.0, 255.0, 255.0)
+    """RGB, of 0..255 values; divides."""
+    resize: bool = False
+    """True: any picture size goes in and is resized bilinearly."""
+
+
+class PreprocessedNetwork(nn.Module):
+    """``core`` behind its preprocessing; returns its outputs by name."""
+
+    def __init__(self, core: nn.Module, preprocessing: Preprocessing, outputs: tuple[str, ...]):
+        super().__init__()
+        self.core = core
+        self.preprocessing = preprocessing
+        self.outputs = outputs
+        self.register_buffer("mean", torch.tensor(preprocessing.mean).view(1, 3, 1, 1))
+        self.register_buffer("scale", torch.tensor(preprocessing.scale).view(1, 3, 1, 1))
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """``image``: ``uint8`` ``(1, height, width, 3)`` BGR."""
+        picture = image.permute(0, 3, 1, 2).flip(1).float()
+        if self.preprocessing.resize:
+            size = (self.preprocessing.height, self.preprocessing.width)
+            picture = functional.interpolate(
+                picture, size=size, mode="bilinear", align_corners=False
+            )
+        result = self.core((picture - self.mean) / self.scale)
+        values = result if isinstance(result, tuple) else (result,)
+        return dict(zip(self.outputs, values, strict=True))
+
+
+def export_network(
+    core: nn.Module, preprocessing: Preprocessing, outputs: tuple[str, ...], folder: Path
+) -> tuple[NetworkFile, ...]:
+    """Write ``openvino.xml``, ``openvino.bin`` and ``torch.pt2`` into ``folder``.
+
+    ``core`` maps ``(1, 3, height, width)`` ``float32`` to one tensor or a tuple of them, named by
+    ``outputs``.
+    """
+    core = core.eval().cpu().float()
+    with torch.no_grad():
+        _export_openvino(core, preprocessing, outputs, folder / "openvino.xml")
+        _export_torch(core, preprocessing, outputs, folder / "torch.pt2")
+    return (
+        NetworkFile(
+            name="openvino.xml",
+            runtime="openvino",
+            sha256=file_digest(folder / "openvino.xml"),
+            precision="fp16",
+        ),
+        NetworkFile(
+            name="openvino.bin",
+            runtime="openvino",
+            sha256=file_digest(folder / "openvino.bin"),
+            precision="fp16",
+        ),
+        NetworkFile(
+            name="torch.pt2",
+            runtime="torch",
+            sha256=file_digest(folder / "torch.pt2"),
+            precision="fp16",
+        ),
+    )
+
+
+def _export_openvino(
+    core: nn.Module, preprocessing: Preprocessing, outputs: tuple[str, ...], path: Path
+) -> None:
+    shape = (1, 3, preprocessing.height, preprocessing.width)
+    program = torch.export.export(core, (torch.zeros(shape),))
+    model = ov.convert_model(program)
+    model.reshape(shape)
+    pipeline = PrePostProcessor(model)
+    image = pipeline.input()
+    image.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
+    image.tensor().set_color_format(ColorFormat.BGR)
+    if preprocessing.resize:
+        image.tensor().set_spatial_dynamic_shape()
+    steps = image.preprocess()
+    steps.convert_element_type(ov.Type.f32)
+    steps.convert_color(ColorFormat.RGB)
+    if preprocessing.resize:
+        steps.resize(ResizeAlgorithm.RESIZE_LINEAR)
+    if any(preprocessing.mean):
+        steps.mean(list(preprocessing.mean))
+    steps.scale(list(preprocessing.scale))
+    image.model().set_layout(ov.Layout("NCHW"))
+    model = pipeline.build()
+    model.inputs[0].get_tensor().set_names({"image"})
+    for port, name in zip(model.outputs, outputs, strict=True):
+        port.get_tensor().set_names({name})
+    ov.save_model(model, path, compress_to_fp16=True)
+
+
+def _export_torch(
+    core: nn.Module, preprocessing: Preprocessing, outputs: tuple[str, ...], path: Path
+) -> None:
+    network = PreprocessedNetwork(core, preprocessing, outputs).eval()
+    example = torch.zeros((1, preprocessing.height, preprocessing.width, 3), dtype=torch.uint8)
+    dynamic = None
+    if preprocessing.resize:
+        # a size of its own, so that the export does not take the network's size for a constant
+        example = torch.zeros((1, 100, 150, 3), dtype=torch.uint8)
+        free = torch.export.Dim.DYNAMIC
+        dynamic = {"image": {1: free, 2: free}}
+    program = torch.export.export(network, (example,), dynamic_shapes=dynamic)
+    for name, value in program.state_dict.items():
+        if value.dtype == torch.float32:
+            program.state_dict[name] = value.half()
+    torch.export.save(program, path)
