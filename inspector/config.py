@@ -73,6 +73,8 @@ class SimulatedCamera(_Camera):
     seed: int = 1
     width: int = Field(default=640, gt=0)
     height: int = Field(default=480, gt=0)
+    fps: float = Field(default=5.0, gt=0)
+    """A new part in every frame."""
 
 
 CameraConfig = Annotated[

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, StrEnum
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -359,3 +359,37 @@ class Inspection:
     @property
     def verdict(self) -> Verdict:
         return self.judgement.verdict
+
+
+HealthLevel: TypeAlias = Literal["good", "watch", "act"]
+Level: TypeAlias = Literal["info", "warning", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class StationStatus:
+    """The contract's ``state`` payload and what an operator wants to see beside it."""
+
+    station: str
+    state: str
+    """The contract's word for it."""
+    boot_id: int
+    mode: str = "production"
+    online: bool = True
+    health: HealthLevel = "good"
+    error_code: int = 0
+    error_text: str = ""
+    clock_synced: bool = True
+    recipe_id: str = ""
+    recipe_version: int = 0
+    deadline_ms: float = 0.0
+    counters: Mapping[str, int] = field(default_factory=dict)
+    cameras: Mapping[str, str] = field(default_factory=dict)
+    """State by camera name: ``live``, ``lost``, …"""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How something goes: ``good``, ``watch`` (behind), ``act`` (somebody must do something)."""
+
+    level: HealthLevel = "good"
+    text: str = ""

@@ -8,16 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from inspector.domain import AnomalyMap, CheckResult, Detection, Frame, Image, Inspection, Part
+from inspector.domain import (
+    AnomalyMap,
+    CheckResult,
+    Detection,
+    Frame,
+    Health,
+    Image,
+    Inspection,
+    Level,
+    Part,
+    StationStatus,
+    Trigger,
+)
 
 
 class Camera(Protocol):
     """A source of frames, read by a thread of its own."""
+
+    @property
+    def continuous(self) -> bool:
+        """Whether it delivers frames all the time, so that silence means that it is gone."""
+        ...
 
     def read(self) -> Frame | None:
         """The next frame; None at the end of a source that ends.
@@ -70,11 +87,44 @@ class Check(Protocol):
         ...
 
 
+class Journal(Protocol):
+    """Notes what was accepted and decided before it is answered."""
+
+    def accept(self, trigger: Trigger) -> None:
+        """Note an accepted trigger; :class:`~inspector.errors.StorageError` when that fails."""
+        ...
+
+    def verdict(self, key: tuple[int, int], fields: Mapping[str, Any]) -> None:
+        """Note the verdict on ``plcBootId, triggerId``, as ``contract.record_fields`` has it."""
+        ...
+
+    def check(self) -> None:
+        """Raise :class:`~inspector.errors.StorageError` while nothing can be noted."""
+        ...
+
+
 class Recorder(Protocol):
-    """Remembers inspections."""
+    """Remembers inspections, the station's state, and what happened to it. Never blocks."""
 
     def record(self, inspection: Inspection) -> None:
-        """Take it over without blocking; what cannot be stored now is kept and counted."""
+        """Take it over; what cannot be stored now is kept and counted."""
+        ...
+
+    def show(self, status: StationStatus) -> None:
+        """Replace what the dashboard shows of the station."""
+        ...
+
+    def event(self, level: Level, event: str, text: str, **fields: Any) -> None:
+        """Note something that happened to the station, in words."""
+        ...
+
+    def check(self) -> None:
+        """Raise what ended the recorder, if something did."""
+        ...
+
+    @property
+    def health(self) -> Health:
+        """How recording goes."""
         ...
 
 

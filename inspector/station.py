@@ -6,6 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from inspector.checks.quality import QualityGate
 from inspector.domain import (
     Box,
@@ -21,7 +23,7 @@ from inspector.domain import (
 )
 from inspector.errors import InspectorError
 from inspector.judge import judge
-from inspector.ports import Check, Detector
+from inspector.ports import AnomalyModel, Check, Detector
 from inspector.recipe import Recipe
 
 COMPLETED, ABORTED, FAILED = 1, 3, 4
@@ -53,8 +55,10 @@ class Station:
         gate: QualityGate,
         detectors: Mapping[str, Detector],
         checks: Sequence[Check],
+        anomaly_models: Sequence[AnomalyModel] = (),
     ) -> None:
         self.recipe = recipe
+        self._anomaly_models = anomaly_models
         self._gate = gate
         self._detectors = detectors
         self._checks = checks
@@ -62,6 +66,14 @@ class Station:
     def detect(self, frame: Frame, model: str) -> tuple[Detection, ...]:
         """What one detector sees in a frame; tracking and checks share it."""
         return self._detectors[model].detect(frame.image)
+
+    def warm_up(self) -> None:
+        """Run every model once, so that the first part is not the slow one."""
+        blank = np.full((480, 640, 3), 114, np.uint8)
+        for detector in self._detectors.values():
+            detector.detect(blank)
+        for model in self._anomaly_models:
+            model.score(blank)
 
     def inspect(self, part: Part) -> Judged:
         """Judge one part.

@@ -20,6 +20,8 @@ class WatchedFolder:
     between two looks, so that one still being written is not read in half.
     """
 
+    continuous = False
+
     def __init__(self, config: FolderCamera, clock: Callable[[], float] = time.monotonic) -> None:
         self._config = config
         self._clock = clock

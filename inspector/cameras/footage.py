@@ -22,6 +22,9 @@ DEFAULT_FPS = 25.0
 class Video:
     """Implements :class:`inspector.ports.Camera` on a video file."""
 
+    continuous = False
+    ends_on_error = True
+
     def __init__(self, path: Path, source: str | None = None) -> None:
         """Open it. Raises :class:`FootageError` for what is missing or no video."""
         if not path.is_file():
@@ -68,6 +71,9 @@ class Video:
 
 class Pictures:
     """Implements :class:`inspector.ports.Camera` on pictures in the order of their names."""
+
+    continuous = False
+    ends_on_error = False
 
     def __init__(self, paths: list[Path], source: str) -> None:
         self._paths = paths

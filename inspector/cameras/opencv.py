@@ -20,6 +20,8 @@ READ_TIMEOUT_MS = 3000
 class LiveCamera:
     """Implements :class:`inspector.ports.Camera` on a device or stream that does not end."""
 
+    continuous = True
+
     def __init__(self, config: OpenCvCamera, clock: Callable[[], float] = time.monotonic) -> None:
         self._config = config
         self._clock = clock
@@ -86,6 +88,8 @@ class LiveCamera:
 
 class PlayedFile:
     """Implements :class:`inspector.ports.Camera`: a video at its own speed, as if it were live."""
+
+    continuous = True
 
     def __init__(self, config: FileCamera, clock: Callable[[], float] = time.monotonic) -> None:
         self._config = config

@@ -23,15 +23,14 @@ from typing import Any
 
 import structlog
 from paho.mqtt.client import (
-    CallbackAPIVersion,
     Client,
     ConnectFlags,
     DisconnectFlags,
-    MQTTErrorCode,
     MQTTMessage,
     MQTTMessageInfo,
     MQTTv311,
 )
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -41,7 +40,7 @@ from inspector.errors import BrokerError, ConfigError
 from inspector.ports import Inbound, LinkDown, LinkUp, Message, Received
 
 DEAD_LINK_S = 2.0
-"""Longest wait for an acknowledgement by the broker, or by its computer, before the link is given up."""
+"""Longest wait for an acknowledgement by the broker before the link is given up."""
 CONNECT_TIMEOUT_S = 2.0
 MAX_BACKOFF_S = 2.0
 """Longest pause before the next attempt, unless the configuration asks for longer."""
@@ -103,6 +102,7 @@ class MqttPlc:
         self._lock = threading.Lock()
         self._up = False
         self._unacked: deque[tuple[float, MQTTMessageInfo]] = deque()
+        self._acked_s = 0.0
         self._counts: dict[str, int] = {}
         self._stop = threading.Event()
         self._reason = ""
@@ -167,11 +167,8 @@ class MqttPlc:
         backoff = self._broker.reconnect_s
         try:
             while not self._stop.is_set():
-                if self._connect():
-                    if self._stay():
-                        backoff = self._broker.reconnect_s
-                else:
-                    self._stop.wait(0)
+                if self._connect() and self._stay():
+                    backoff = self._broker.reconnect_s
                 self._stop.wait(backoff)
                 backoff = min(backoff * 2, max(MAX_BACKOFF_S, self._broker.reconnect_s))
         finally:
@@ -191,19 +188,34 @@ class MqttPlc:
 
     def _stay(self) -> bool:
         """Serve one connection until it ends; whether it ever came up."""
-        self._reason, was_up = "", False
+        self._reason = ""
         while self._client.loop(_TICK_S) == MQTTErrorCode.MQTT_ERR_SUCCESS:
-            was_up = was_up or self._up
-            if self._is_dead():
+            if self._stop.is_set():  # close() came while this connection was being made
+                self._client.disconnect()
+            elif self._is_dead():
                 self._reason = f"the broker acknowledged nothing for {DEAD_LINK_S:g} s"
                 self._hang_up()
+        with self._lock:
+            was_up, self._up = self._up, False
+            self._unacked.clear()
+            if was_up:
+                self._count("disconnects")
+        if self._stop.is_set():
+            return was_up
+        young = was_up and time.monotonic() - self._up_since < EVICTED_WITHIN_S
+        self._short_lived = self._short_lived + 1 if young else 0
+        hint = "; is there a second client with the same id?" if self._short_lived >= 2 else ""
+        self._tell(LinkDown((self._reason or "the MQTT broker closed the connection") + hint))
         return was_up
 
     def _is_dead(self) -> bool:
+        """Whether messages wait and none was acknowledged for long; a slow broker is not dead."""
+        now = time.monotonic()
         with self._lock:
             while self._unacked and self._unacked[0][1].is_published():
                 self._unacked.popleft()
-            return bool(self._unacked) and time.monotonic() - self._unacked[0][0] > DEAD_LINK_S
+                self._acked_s = now
+            return bool(self._unacked) and now - max(self._unacked[0][0], self._acked_s) > DEAD_LINK_S
 
     def _hang_up(self) -> None:
         """Make the next read see the end of the stream, so that paho takes its way of a lost link."""
@@ -219,7 +231,6 @@ class MqttPlc:
         # First of all: paho would send again whatever was not acknowledged before the outage.
         dropped = len(client.drop_out_messages())
         with self._lock:
-            self._unacked.clear()
             self._count("dropped", dropped)
         if code.is_failure:
             self._reason = f"the broker refuses the connection: {code}"
@@ -242,21 +253,8 @@ class MqttPlc:
     def _on_disconnect(
         self, _client: Client, _data: Any, _flags: DisconnectFlags, code: ReasonCode, _props: Any
     ) -> None:
-        with self._lock:
-            was_up, self._up = self._up, False
-            if was_up:
-                self._count("disconnects")
-        if self._stop.is_set():
-            return
-        if was_up:
-            young = time.monotonic() - self._up_since < EVICTED_WITHIN_S
-            self._short_lived = self._short_lived + 1 if young else 0
-        elif self._told is not None and not self._reason and isinstance(self._told, LinkDown):
-            return  # the second call for one loss
-        reason = self._reason or f"connection to the MQTT broker lost: {code}"
-        if self._short_lived >= 2:
-            reason += "; is there a second client with the same id?"
-        self._tell(LinkDown(reason))
+        # Can come twice for one loss; the loss itself is handled once, where the loop ends.
+        self._reason = self._reason or f"connection to the MQTT broker lost: {code}"
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         at_s = time.monotonic()
@@ -266,7 +264,7 @@ class MqttPlc:
                 self._count("retained_ignored")
             log.warning("retained command ignored", topic=topic)
             return
-        self._inbox(Received(topic, message.payload, at_s))
+        self._inbox(Received(topic, bytes(message.payload), at_s))
 
     def _on_socket_close(self, _client: Client, _data: Any, sock: Any) -> None:
         if not self._stop.is_set() and isinstance(sock, socket.socket):

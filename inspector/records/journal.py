@@ -67,6 +67,14 @@ class Journal:
             segment.open.add(key)
             self._keys[str(fields["resultId"])] = (segment, key)
 
+    def check(self) -> None:
+        """Raise :class:`StorageError` while nothing can be written; an empty line is the proof."""
+        with self._lock:
+            try:
+                os.write(self._segments[-1].fd, b"\n")
+            except OSError as error:
+                raise _storage(self._segments[-1].path, error) from error
+
     def recorded(self, result_ids: Iterable[str]) -> None:
         """These are in the database; segments that hold nothing else are deleted."""
         with self._lock:

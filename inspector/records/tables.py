@@ -1,7 +1,7 @@
 """The tables of a line's database, one class each.
 
-All instants are UTC. Lengths are the contract's, rounded up, so that databases which insist on a length
-are served too. Unsigned 32-bit numbers of the contract need 64-bit columns where there is no unsigned type.
+All instants are UTC. Lengths are the contract's, rounded up, so that databases which insist on a
+length are served too. The contract's unsigned 32-bit numbers need 64-bit columns.
 """
 
 from __future__ import annotations
@@ -61,13 +61,16 @@ def _big_key() -> Column[int]:
     return Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
 
 
+def _box() -> Column[list[float]]:
+    return Column(JSON(none_as_null=True), nullable=True)
+
+
 class InspectionRow(RecordTable, table=True):
     """One judged part."""
 
     __tablename__ = "inspection"
     __table_args__ = (
         Index(None, "station", "id"),
-        Index(None, "station", "part_id"),
         Index(None, "station", "created_at"),
         Index(None, "part_id"),
         Index(None, "created_at"),
@@ -116,7 +119,7 @@ class InspectionRow(RecordTable, table=True):
     """Index of the trigger frame in ``source``; -1 without a picture."""
     image_width: int | None = None
     image_height: int | None = None
-    part_box: list[float] | None = Field(default=None, sa_type=JSON)
+    part_box: list[float] | None = Field(default=None, sa_column=_box())
     findings_total: int
 
 
@@ -138,7 +141,7 @@ class FindingRow(RecordTable, table=True):
     y1: float
     x2: float
     y2: float
-    expected_box: list[float] | None = Field(default=None, sa_type=JSON)
+    expected_box: list[float] | None = Field(default=None, sa_column=_box())
 
 
 class ScoreRow(RecordTable, table=True):

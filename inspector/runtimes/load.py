@@ -35,10 +35,15 @@ def load_network(
 
 
 def load_detector(
-    bundle: Bundle, runtime: Runtime = "openvino", threads: int | None = None, requests: int = 1
+    bundle: Bundle,
+    runtime: Runtime = "openvino",
+    threads: int | None = None,
+    requests: int = 1,
+    min_confidence: float = 0.05,
 ) -> Detector:
     """The bundle as a detector. Raises :class:`BundleError` as :func:`load_network`, or if it is none."""
-    return YoloDetector(load_network(bundle, runtime, threads, requests), bundle.card)
+    network = load_network(bundle, runtime, threads, requests)
+    return YoloDetector(network, bundle.card, min_confidence)
 
 
 def load_anomaly(

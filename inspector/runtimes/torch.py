@@ -37,7 +37,11 @@ class TorchNetwork:
             ) from error
         for name, value in program.state_dict.items():
             if value.dtype == torch.float16:
-                program.state_dict[name] = value.float()
+                single = value.detach().float()
+                parameter = isinstance(value, torch.nn.Parameter)
+                program.state_dict[name] = (
+                    torch.nn.Parameter(single, False) if parameter else single
+                )
         if self._device.type != "cpu":
             program = move_to_device_pass(program, self._device)
         self._module = program.module()

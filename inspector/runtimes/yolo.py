@@ -57,9 +57,8 @@ class YoloDetector:
         output = next(iter(self._network(fitted).values()))[0]
         if not np.isfinite(output).all():
             raise DefectError("The detector gave a number that is none")
-        rows = _from_end2end(output, self._min_confidence)
-        if not self._end2end:
-            rows = _from_raw(output, self._min_confidence)
+        read = _from_end2end if self._end2end else _from_raw
+        rows = read(output, self._min_confidence)
         height, width = image.shape[:2]
         found = []
         for x1, y1, x2, y2, confidence, label in rows.tolist():

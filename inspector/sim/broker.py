@@ -79,7 +79,8 @@ class EmbeddedBroker:
     def _run(self, broker_class: Any) -> None:
         try:
             asyncio.run(self._serve(broker_class))
-        except Exception as error:  # noqa: BLE001 - reaches the caller through start()
+        except Exception as error:
+            # Before the start it reaches the caller through start().
             if self._started.is_set():
                 raise
             self._error = error

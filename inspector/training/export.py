@@ -138,5 +138,7 @@ def _export_torch(
     program = torch.export.export(network, (example,), dynamic_shapes=dynamic)
     for name, value in program.state_dict.items():
         if value.dtype == torch.float32:
-            program.state_dict[name] = value.half()
+            half = value.detach().half()
+            parameter = isinstance(value, nn.Parameter)
+            program.state_dict[name] = nn.Parameter(half, False) if parameter else half
     torch.export.save(program, path)

@@ -135,7 +135,12 @@ def _train(settings: FitSettings, state: FitState, work: Path) -> FitState:
 
     model = YOLO(str(last) if resumed else settings.base, task="detect")
     model.add_callback("on_fit_epoch_end", after_epoch)
-    model.train(**_arguments(settings, state, work), **({"resume": str(last)} if resumed else {}))
+    arguments = _arguments(settings, state, work)
+    if model.model.yaml.get("end2end"):
+        arguments["nms"] = False  # judge the epochs by the head that will be exported
+    if resumed:
+        arguments["resume"] = str(last)
+    model.train(**arguments)
     return replace(state, finished=True)
 
 

@@ -1,0 +1,241 @@
+"""The desk: which trigger is accepted, which refused and why, and that every one is accounted for.
+
+It owns the counters whose sums must hold at any moment:
+received = accepted + refused; accepted = PASS + FAIL + REVIEW + challenge + in flight.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, OrderedDict, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+from pydantic import ValidationError
+
+from inspector.contract import (
+    COMMAND_LIMIT,
+    AckPayload,
+    Reason,
+    ResultAckPayload,
+    ResultPayload,
+    StateName,
+    TriggerPayload,
+)
+from inspector.domain import Inspection, Trigger, Verdict
+from inspector.ports import Received
+
+REMEMBERED = 10_000
+"""Triggers kept for recognising duplicates."""
+
+Key = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """A consistent snapshot."""
+
+    received: int
+    accepted: int
+    refused: dict[str, int]
+    verdicts: dict[str, int]
+    """PASS, FAIL, REVIEW of production parts."""
+    challenge: int
+    in_flight: int
+    gaps: int
+    """Trigger ids that never came."""
+    late: int
+    """Verdicts that missed their deadline; they are among REVIEW."""
+    overrun: int
+    not_taken: int
+    """PASS verdicts that the PLC said it did not take."""
+
+    @property
+    def reconciled(self) -> bool:
+        """Whether nothing is unaccounted for."""
+        finished = sum(self.verdicts.values()) + self.challenge
+        return (
+            self.received == self.accepted + sum(self.refused.values())
+            and self.accepted == finished + self.in_flight
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What the desk decided on one message."""
+
+    ack: AckPayload
+    trigger: Trigger | None = None
+    """To be inspected; None when refused."""
+    again: ResultPayload | None = None
+    """The result to send once more, for a duplicate whose deadline has not passed."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    trigger: Trigger
+    result: ResultPayload | None = None
+
+
+@dataclass(slots=True)
+class Desk:
+    """Admits triggers and books verdicts. Safe to call from several threads."""
+
+    recipe_id: str
+    _lock: Lock = field(default_factory=Lock)
+    _known: OrderedDict[Key, _Entry] = field(default_factory=OrderedDict)
+    _sent: OrderedDict[str, Verdict] = field(default_factory=OrderedDict)
+    _in_flight: set[Key] = field(default_factory=set)
+    _expected: deque[str] = field(default_factory=deque)
+    _counts: Counter[str] = field(default_factory=Counter)
+    _last: Key = (0, 0)
+
+    def admit(self, message: Received, state: StateName) -> Admission:
+        """Decide on a message on ``cmd/trigger``; the caller journals before it answers."""
+        with self._lock:
+            self._counts["received"] += 1
+            try:
+                payload = _parse(message.data)
+            except ValueError:
+                # whatever the bytes are: it is refused with a reason and the station stays up
+                return self._refuse(Reason.MALFORMED, _partial_ids(message.data))
+            ids: dict[str, Any] = {"plc_boot_id": payload.plc_boot_id, "trigger_id": payload.trigger_id}
+            key = (payload.plc_boot_id, payload.trigger_id)
+            known = self._known.get(key)
+            if known is not None:
+                if known.trigger.part_id != payload.part_id:
+                    return self._refuse(Reason.CONFLICT, ids)
+                return self._refuse(Reason.DUPLICATE, ids, self._still_in_time(known, message.at_s))
+            if state is not StateName.READY:
+                return self._refuse(Reason.NOT_READY, ids)
+            if payload.recipe_id != self.recipe_id:
+                return self._refuse(Reason.RECIPE_MISMATCH, ids)
+            trigger = self._accept(payload, message.at_s)
+            return Admission(AckPayload(accepted=True, reason=Reason.ACCEPTED, **ids), trigger)
+
+    def open_own(self, trigger: Trigger) -> None:
+        """Book a part that the picture itself triggered."""
+        with self._lock:
+            self._counts["received"] += 1
+            self._counts["accepted"] += 1
+            self._in_flight.add((trigger.plc_boot_id, trigger.trigger_id))
+
+    def refuse_own(self) -> None:
+        """Book a part that the picture triggered while the station was not at work."""
+        with self._lock:
+            self._counts["received"] += 1
+            self._counts[Reason.NOT_READY.value] += 1
+
+    def arm(self, expected: Iterable[str]) -> None:
+        """Make the next triggers challenge parts."""
+        with self._lock:
+            self._expected.extend(expected)
+
+    def book(self, inspection: Inspection, result: ResultPayload | None) -> None:
+        """Book a verdict; ``result`` is what was published, None when nothing was."""
+        trigger = inspection.trigger
+        key = (trigger.plc_boot_id, trigger.trigger_id)
+        with self._lock:
+            self._in_flight.discard(key)
+            kind = "challenge" if trigger.challenge else inspection.verdict.value
+            self._counts[kind] += 1
+            self._counts[inspection.judgement.cause.word] += 1
+            if key in self._known:
+                self._known[key].result = result
+            if result is not None:
+                self._sent[result.result_id] = inspection.verdict
+                while len(self._sent) > REMEMBERED:
+                    self._sent.popitem(last=False)
+
+    def retract(self, trigger: Trigger) -> AckPayload:
+        """Refuse after all a trigger that could not be journaled, as if it had never been accepted."""
+        key = (trigger.plc_boot_id, trigger.trigger_id)
+        with self._lock:
+            self._counts["accepted"] -= 1
+            self._in_flight.discard(key)
+            self._known.pop(key, None)
+            ids = {"plc_boot_id": trigger.plc_boot_id, "trigger_id": trigger.trigger_id}
+            return self._refuse(Reason.NOT_READY, ids).ack
+
+    def acknowledge(self, ack: ResultAckPayload) -> None:
+        """The PLC took a result, or did not; a PASS that was not taken is counted."""
+        with self._lock:
+            verdict = self._sent.get(ack.result_id)
+            if not ack.taken and verdict == Verdict.PASS:
+                self._counts["not_taken"] += 1
+
+    def counters(self) -> Counters:
+        """All counters at one moment."""
+        with self._lock:
+            counts = self._counts
+            return Counters(
+                counts["received"],
+                counts["accepted"],
+                {reason.value: counts[reason.value] for reason in Reason if counts[reason.value]},
+                {verdict: counts[verdict] for verdict in ("PASS", "FAIL", "REVIEW")},
+                counts["challenge"],
+                len(self._in_flight),
+                counts["gaps"],
+                counts["DeadlineMissed"],
+                counts["Overrun"],
+                counts["not_taken"],
+            )
+
+    def _accept(self, payload: TriggerPayload, at_s: float) -> Trigger:
+        boot, number = key = (payload.plc_boot_id, payload.trigger_id)
+        if self._last[0] == boot:
+            self._counts["gaps"] += max(0, (number - self._last[1] - 1) & 0xFFFFFFFF) % 0x80000000
+        self._last = key
+        trigger = Trigger(
+            boot,
+            number,
+            payload.part_id,
+            at_s,
+            payload.deadline_ms / 1000,
+            payload.recipe_id,
+            payload.batch_id,
+            payload.meas_id,
+            payload.product_id,
+            self._expected.popleft() if self._expected else None,
+        )
+        self._counts["accepted"] += 1
+        self._in_flight.add(key)
+        self._known[key] = _Entry(trigger)
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return trigger
+
+    def _refuse(
+        self, reason: Reason, ids: dict[str, Any], again: ResultPayload | None = None
+    ) -> Admission:
+        self._counts[reason.value] += 1
+        return Admission(AckPayload(accepted=False, reason=reason, **ids), again=again)
+
+    def _still_in_time(self, known: _Entry, now_s: float) -> ResultPayload | None:
+        trigger = known.trigger
+        return known.result if now_s - trigger.received_s < trigger.deadline_s else None
+
+
+def _parse(data: bytes) -> TriggerPayload:
+    if len(data) > COMMAND_LIMIT:
+        raise ValueError("larger than any trigger")
+    try:
+        return TriggerPayload.decode(data)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _partial_ids(data: bytes) -> dict[str, Any]:
+    """The ids of a malformed trigger, as far as they can be read, so that the PLC can match."""
+    if len(data) > COMMAND_LIMIT:
+        return {}
+    try:
+        fields = json.loads(data)
+        ids = {"plc_boot_id": fields.get("plcBootId"), "trigger_id": fields.get("triggerId")}
+        AckPayload(accepted=False, reason=Reason.MALFORMED, **ids)
+    except (ValueError, AttributeError, ValidationError, RecursionError):
+        # no JSON object, or ids of the wrong type: refused without ids
+        return {}
+    return ids
