@@ -1,1 +1,1 @@
-"""The operator's screen: a Streamlit process of its own that reads records and evidence, and writes nothing."""
+"""The operator's screen: a process of its own that reads records and evidence and writes nothing."""

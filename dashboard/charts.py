@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import altair as alt
 
 from dashboard import texts
 from inspector.records.views import ScoreView
+
+Chart: TypeAlias = alt.LayerChart | alt.FacetChart
 
 PASS, FAIL, REVIEW = "#1fb58f", "#ff6b45", "#ffc928"
 """Bars on the dark ground; told apart by brightness too."""
@@ -19,7 +21,7 @@ SCORE_END = 1.5
 """Where the axis ends unless a score lies beyond."""
 
 
-def score_bars(scores: Sequence[ScoreView]) -> alt.LayerChart:
+def score_bars(scores: Sequence[ScoreView]) -> Chart:
     """A bar a check, as a share of its threshold, so that checks of any scale stand side by side.
 
     A line marks the threshold, a dashed one the review threshold where it differs.
@@ -28,7 +30,7 @@ def score_bars(scores: Sequence[ScoreView]) -> alt.LayerChart:
     end = max([SCORE_END, *(row["share"] * 1.2 for row in rows)])
     names = [row["check"] for row in rows]
     y = alt.Y("check:N", title=None, sort=names, axis=alt.Axis(labelLimit=240))
-    base = alt.Chart(alt.Data(values=rows))
+    base = alt.Chart(alt.InlineData(values=rows))
     bars = base.mark_bar(height=18).encode(
         x=alt.X(
             "share:Q",
@@ -57,11 +59,11 @@ def score_bars(scores: Sequence[ScoreView]) -> alt.LayerChart:
     return layers.properties(height=max(1, len(rows)) * _ROW_PX)
 
 
-def stage_bars(stages: Mapping[str, float]) -> alt.LayerChart:
+def stage_bars(stages: Mapping[str, float]) -> Chart:
     """Milliseconds by stage, in the order given."""
     rows = [{"stage": name, "ms": ms, "text": f"{ms:.1f}"} for name, ms in stages.items()]
     y = alt.Y("stage:N", title=None, sort=list(stages), axis=alt.Axis(labelLimit=240))
-    base = alt.Chart(alt.Data(values=rows))
+    base = alt.Chart(alt.InlineData(values=rows))
     bars = base.mark_bar(height=18, color=_STAGE).encode(
         x=alt.X("ms:Q", title=texts.TIME_AXIS, axis=alt.Axis(tickCount=6)),
         y=y,

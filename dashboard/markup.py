@@ -96,9 +96,7 @@ def station_bar(
         if not state.clock_synced:
             chips.append(_chip(texts.CLOCK_UNSYNCED, "watch"))
         if state.recipe_id:
-            recipe = texts.RECIPE_VERSION.format(
-                recipe=state.recipe_id, version=state.recipe_version
-            )
+            recipe = texts.RECIPE_VERSION.format(recipe=state.recipe_id, version=state.recipe_version)
             chips.append(_chip(recipe, ""))
     return (
         f'<div class="bar"><div class="where"><b>{escape(station)}</b>'
@@ -109,6 +107,27 @@ def station_bar(
 def alarm(sentence: str) -> str:
     """A line that nobody overlooks."""
     return f'<div class="alarm" role="alert"><span>⚠</span>{escape(sentence)}</div>'
+
+
+def stamp(sentence: str) -> str:
+    """Written over a picture that is not of now."""
+    return f'<div class="stamp">{escape(sentence)}</div>'
+
+
+def attempts(parts: Sequence[PartSummary], shown: str, link: str, zone: ZoneInfo) -> str:
+    """All inspections of a part id, each a link but the one that is shown."""
+    rows = []
+    for part in parts:
+        symbol = texts.VERDICT_SYMBOL.get(part.verdict, texts.UNKNOWN_SYMBOL)
+        cause = texts.CAUSE.get(part.cause, part.cause)
+        text = escape(
+            f"{part.attempt}. {symbol} {part.verdict}, {cause}, {instant(part.created_at, zone)}"
+        )
+        if part.result_id != shown:
+            target = quote(part.result_id, safe="")
+            text = f'<a href="?{escape(link)}={target}" target="_self">{text}</a>'
+        rows.append(f"<li>{text}</li>")
+    return f'<ul class="attempts">{"".join(rows)}</ul>'
 
 
 def panel(title: str, sentence: str) -> str:

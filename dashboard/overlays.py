@@ -86,11 +86,11 @@ def blend_heat(image: Image, heat: npt.NDArray[np.float32], box: PixelBox) -> Im
     full = cv2.resize(heat, (x2 - x1, y2 - y1), interpolation=cv2.INTER_LINEAR)
     part = full[top - y1 : bottom - y1, left - x1 : right - x1]
     level = np.clip((part - _HEAT_FROM) / (_HEAT_FULL - _HEAT_FROM), 0, 1)
-    colour = cv2.applyColorMap(np.uint8(55 + 200 * level), cv2.COLORMAP_INFERNO).astype(np.float32)
+    colour = cv2.applyColorMap((55 + 200 * level).astype(np.uint8), cv2.COLORMAP_INFERNO).astype(np.float32)
     opacity = (np.sqrt(level) * _HEAT_OPACITY)[:, :, None]
     result = image.copy()
     below = result[top:bottom, left:right].astype(np.float32)
-    result[top:bottom, left:right] = np.uint8(below + (colour - below) * opacity)
+    result[top:bottom, left:right] = (below + (colour - below) * opacity).astype(np.uint8)
     return result
 
 
@@ -145,9 +145,7 @@ def _dashed(pen: ImageDraw.ImageDraw, box: PixelBox, colour: tuple[int, int, int
                 pen.line((x, float(start), x, end), fill=edge, width=wide)
 
 
-def _label(
-    pen: ImageDraw.ImageDraw, box: PixelBox, text: str, colour: tuple[int, int, int]
-) -> None:
+def _label(pen: ImageDraw.ImageDraw, box: PixelBox, text: str, colour: tuple[int, int, int]) -> None:
     font = ImageFont.load_default(size=_FONT_PX)
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
     width, height = right - left + 14, bottom - top + 12

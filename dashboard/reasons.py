@@ -17,9 +17,7 @@ def readable(label: str) -> str:
     return label.replace("_", " ").replace("-", " ").strip()
 
 
-def place(
-    box: PixelBox, part: PixelBox | None, size: tuple[int, int] | None, noun: str = ""
-) -> str:
+def place(box: PixelBox, part: PixelBox | None, size: tuple[int, int] | None, noun: str = "") -> str:
     """Where ``box`` lies in the part, or in the picture if the part's place is not known."""
     reference = part or ((0.0, 0.0, float(size[0]), float(size[1])) if size else None)
     if reference is None:

@@ -63,7 +63,11 @@ def build_station(recipe: Recipe, config: StationConfig, *, live: bool) -> Stati
             anomaly_models[name] = load_anomaly(bundle, config.runtime, threads, requests)
         else:
             detectors[name] = load_detector(bundle, config.runtime, threads, requests)
-    checks = [_check(spec, recipe, anomaly_models) for spec in recipe.text.checks]
+    checks = [
+        _check(spec, recipe, anomaly_models)
+        for spec in recipe.text.checks
+        if spec.model in recipe.bundles
+    ]
     spec = recipe.text.quality
     calibration = next(
         (bundle.card.calibration for name, bundle in recipe.bundles.items() if name in detectors), {}

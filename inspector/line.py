@@ -111,7 +111,6 @@ class StationLine:
         spec = station.recipe.text.trigger
         self._crossing = spec if isinstance(spec, CrossingTrigger) else None
         self.desk = Desk(recipe.recipe_id)
-        self._issuer = Issuer(config.name, boot_id, recipe, simulated or config.mode == "commissioning")
         self._buffers = {name: FrameBuffer(config.acquisition, clock) for name in cameras}
         self._eyes = {
             name: Eye(name, camera, self._reconnect_s(name), self._taker(name), recorder, clock)

@@ -217,10 +217,11 @@ class Recipe:
         }
 
 
-def load_recipe(folder: Path) -> Recipe:
+def load_recipe(folder: Path, *, untrained: bool = False) -> Recipe:
     """Read ``folder/recipe.yaml`` and every bundle that it names, and prove that they fit.
 
-    Raises :class:`~inspector.errors.ConfigError` with file, line and remedy.
+    ``untrained`` leaves out anomaly models that are not there yet, for cutting out the pictures
+    that they will learn from. Raises :class:`~inspector.errors.ConfigError` with file, line and remedy.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no recipe folder", f"It must hold a {RECIPE_FILE}")
@@ -229,6 +230,8 @@ def load_recipe(folder: Path) -> Recipe:
     bundles: dict[str, Bundle] = {}
     for index, check in enumerate(text.checks):
         if check.model in bundles:
+            continue
+        if untrained and isinstance(check, AnomalySpec) and not (folder / check.model).exists():
             continue
         try:
             bundles[check.model] = Bundle.load(folder / check.model)
@@ -252,6 +255,8 @@ def _misfits(recipe: Recipe) -> Iterator[tuple[Location, str, str]]:
         yield ("trigger", "label"), f"no model detects '{trigger.label}'", offer
     place: Location
     for index, check in enumerate(recipe.text.checks):
+        if check.model not in recipe.bundles:
+            continue  # not trained yet
         card = recipe.bundles[check.model].card
         wanted = "anomaly" if isinstance(check, AnomalySpec) else "detect"
         if card.task != wanted:

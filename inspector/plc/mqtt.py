@@ -29,6 +29,7 @@ from paho.mqtt.client import (
     MQTTMessage,
     MQTTMessageInfo,
     MQTTv311,
+    topic_matches_sub,
 )
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.properties import Properties
@@ -258,6 +259,8 @@ class MqttPlc:
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         at_s = time.monotonic()
+        if not any(topic_matches_sub(name, message.topic) for name, _ in self._filters):
+            return  # amqtt sends a newcomer what others have subscribed to
         topic = message.topic.removeprefix(f"{self._base}/")
         if message.retain:
             with self._lock:

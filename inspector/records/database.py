@@ -154,6 +154,8 @@ def _open_sqlite(url: URL, readonly: bool) -> Engine:
         raise ConfigError(
             "records in memory are lost with the process", "Name a file in the records URL"
         )
+    if "uri" in url.query:
+        raise ConfigError("SQLite's file: URIs are not supported", "Write sqlite:///path/records.db")
     path = Path(str(url.database)).resolve()
     if readonly:
         if not path.exists():

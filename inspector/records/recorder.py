@@ -12,21 +12,20 @@ the spill file may be numbered before it.
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, Self
 
 from inspector.config import Records
 from inspector.domain import Health, Inspection, Level, StationStatus
 from inspector.errors import StorageError
 from inspector.records.database import open_engine, storage_failures, upgrade
-from inspector.records.evidence import EvidenceStore
+from inspector.records.evidence import RETAIN_STEP, EvidenceStore
+from inspector.records.intake import Intake
 from inspector.records.ledger import Ledger, RecorderCounts
 from inspector.records.rows import (
     Fields,
@@ -38,36 +37,11 @@ from inspector.records.rows import (
 )
 from inspector.records.spill import Spill
 
-PICTURES_LIMIT_BYTES = 256_000_000
-"""Most bytes of pictures that wait in memory."""
 EVENTS_LIMIT = 1000
 """Events that wait in memory; beyond them the oldest go, counted."""
 RETRY_S = (0.1, 5.0)
 """First and longest pause before a failed database is tried again."""
 SPILL_NAME = "spill.jsonl"
-
-
-@dataclass(frozen=True, slots=True)
-class _Live:
-    """An inspection; its frames are there only if its pictures are wanted."""
-
-    inspection: Inspection
-    size: tuple[int, int] | None
-    picture_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Journaled:
-    """A record from the journal of an earlier run."""
-
-    fields: Fields
-
-
-class _Stop:
-    """The sentinel that ends the thread."""
-
-
-_Item: TypeAlias = _Live | _Journaled | _Stop
 
 
 class DatabaseRecorder:
@@ -88,7 +62,8 @@ class DatabaseRecorder:
         retain_every_s: float = 60.0,
     ) -> None:
         """``folder`` takes the spill file. ``on_recorded`` is called on the recorder thread with the
-        result ids of each batch that is safe in the database. Nothing is touched before :meth:`start`.
+        result ids of each batch that is safe in the database. Nothing is touched before :meth:`start`,
+        which comes first.
         """
         self._url = url
         self._station = station
@@ -97,17 +72,13 @@ class DatabaseRecorder:
         self._evidence = evidence
         self._on_recorded = on_recorded
         self._retain_every_s = retain_every_s
-        self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._ledger = Ledger()
         self._changed = self._ledger.changed
-        self._waiting = 0
-        self._picture_bytes = 0
+        self._intake = Intake(station, self._config.queue, evidence, self._ledger)
         self._events: list[dict[str, Any]] = []
         self._status: StationStatus | None = None
         self._writing = False
         self._failure: BaseException | None = None
-        self._closed = False
-        self._stopping = threading.Event()
         self._pending: list[Fields] = []
         self._thread = threading.Thread(target=self._run, name=f"recorder-{station}", daemon=True)
 
@@ -140,21 +111,9 @@ class DatabaseRecorder:
 
     def record(self, inspection: Inspection) -> None:
         """Take an inspection over without waiting; the frames are let go of as soon as possible."""
-        size = inspection.frames[0].size if inspection.frames else None
-        wanted = self._evidence is not None and self._evidence.wants(inspection)
-        weight = sum(frame.image.nbytes for frame in inspection.frames) if wanted else 0
-        with self._changed:
-            room = not self._closed and self._waiting < self._config.queue
-            dropped = wanted and (not room or self._picture_bytes + weight > PICTURES_LIMIT_BYTES)
-            self._ledger.count(accepted=1, pictures_dropped=int(dropped))
-            if room:
-                if dropped or not wanted:
-                    inspection, weight = replace(inspection, frames=(), overlay=None), 0
-                self._waiting += 1
-                self._picture_bytes += weight
-                self._queue.put(_Live(inspection, size, weight))
-                return
-        self._shelve(full_fields(inspection))
+        self._ledger.count(accepted=1)
+        if not self._intake.put(inspection):
+            self._shelve(full_fields(inspection))
 
     def recover(self, records: Iterable[Fields]) -> int:
         """Take over what a journal holds; how many. The database keeps those that it has already.
@@ -164,13 +123,8 @@ class DatabaseRecorder:
         number = 0
         for fields in records:
             number += 1
-            with self._changed:
-                room = not self._closed and self._waiting < self._config.queue
-                self._ledger.count(accepted=1)
-                if room:
-                    self._waiting += 1
-                    self._queue.put(_Journaled(fields))
-            if not room:
+            self._ledger.count(accepted=1)
+            if not self._intake.put_record(fields):
                 self._shelve(fields)
         return number
 
@@ -214,12 +168,7 @@ class DatabaseRecorder:
 
     def close(self, timeout_s: float = 30.0) -> None:
         """Store what is waiting, or put it in the spill file, and end the thread."""
-        with self._changed:
-            if self._closed:
-                return
-            self._closed = True
-            self._queue.put(_Stop())
-        self._stopping.set()
+        self._intake.close()
         if self._thread.ident is None:
             return
         self._thread.join(timeout_s)
@@ -252,39 +201,34 @@ class DatabaseRecorder:
 
     def _work(self) -> None:
         pause_s, last_retained = RETRY_S[0], 0.0
-        stopping = False
         while True:
             # While a batch is stuck no other is begun: _wait_out moves what comes to the spill file.
-            if not self._pending and not stopping:
-                stopping = self._take()
+            if not self._pending:
+                self._take()
+            stopping = self._intake.closed.is_set()
             if self._store() and self._drain():
                 pause_s = RETRY_S[0]
-                if stopping and not self._pending and not self._spill.waiting:
-                    return
-                if not stopping and time.monotonic() - last_retained >= self._retain_every_s:
-                    last_retained = time.monotonic()
-                    self._retain()
+                if stopping:
+                    if self._intake.empty and not self._spill.waiting:
+                        return
+                elif time.monotonic() - last_retained >= self._retain_every_s:
+                    if not self._retain():
+                        last_retained = time.monotonic()
             elif stopping:
                 self._give_up()
                 return
             else:
-                stopping = self._wait_out(pause_s)
+                self._wait_out(pause_s)
                 pause_s = min(2 * pause_s, RETRY_S[1])
 
-    def _take(self) -> bool:
-        """Fill the batch, for as long as it may wait; whether the sentinel came."""
-        flush_s = self._config.flush_ms / 1000
-        until = time.monotonic() + (0.0 if self._spill.waiting else flush_s)
+    def _take(self) -> None:
+        """Fill the batch, for as long as it may wait."""
+        until = time.monotonic() + (0.0 if self._spill.waiting else self._config.flush_ms / 1000)
         while len(self._pending) < self._config.batch:
-            try:
-                item = self._queue.get(timeout=max(0.0, until - time.monotonic()))
-            except queue.Empty:
-                # Nothing came in time: what there is goes now.
-                return False
-            if isinstance(item, _Stop):
-                return True
-            self._pending.append(self._fields(item))
-        return False
+            fields = self._intake.take(until - time.monotonic())
+            if fields is None:
+                return
+            self._pending.append(fields)
 
     def _store(self) -> bool:
         """Write the batch, the events and the state in one transaction; False: all of it is kept."""
@@ -322,7 +266,7 @@ class DatabaseRecorder:
         if not self._spill.waiting:
             return True
         try:
-            records = [self._adopted(fields) for fields in self._spill.read(self._config.batch)]
+            records = [self._intake.adopted(fields) for fields in self._spill.read(self._config.batch)]
             with storage_failures(self._engine.url), self._engine.begin() as connection:
                 insert_records(connection, self._station, records)
             self._spill.done()
@@ -330,83 +274,50 @@ class DatabaseRecorder:
             # As in _store; records that were inserted before are recognised by their ids.
             self._ledger.storage_fault = str(error)
             return False
+        self._ledger.storage_fault = ""
         self._report(records)
         return True
 
     def _report(self, stored: Sequence[Fields]) -> None:
         if stored:
-            self._ledger.count(stored=len(stored))
             self._on_recorded([fields["resultId"] for fields in stored])
+            self._ledger.count(stored=len(stored))
 
-    def _wait_out(self, pause_s: float) -> bool:
-        """Let the time pass until the next attempt and keep the queue empty; whether to stop."""
+    def _wait_out(self, pause_s: float) -> None:
+        """Let the time pass until the next attempt, and keep the queue empty meanwhile."""
         until = time.monotonic() + pause_s
-        while (left_s := until - time.monotonic()) > 0:
-            if len(self._pending) >= self._config.queue:
-                return self._stopping.wait(left_s)
-            try:
-                item = self._queue.get(timeout=left_s)
-            except queue.Empty:
-                # Nothing came: time for the next attempt.
-                return False
-            if isinstance(item, _Stop):
-                return True
-            fields = self._fields(item)
+        while time.monotonic() < until and len(self._pending) < self._config.queue:
+            fields = self._intake.take(until - time.monotonic())
+            if fields is None:
+                return
             try:
                 self._spill.append(fields)
             except StorageError:
                 # The spill file is on the same full disk, as a rule: memory holds it, within limits.
                 self._pending.append(fields)
-                return self._stopping.wait(max(0.0, until - time.monotonic()))
-        return False
+                break
+        self._intake.closed.wait(max(0.0, until - time.monotonic()))
 
     def _give_up(self) -> None:
         """At the end, without a database: all that waits goes to the spill file."""
         for fields in self._pending:
             self._shelve(fields)
-        while not self._queue.empty():
-            item = self._queue.get()
-            if not isinstance(item, _Stop):
-                self._shelve(self._fields(item))
+        while not self._intake.empty:
+            waiting = self._intake.take(0.0)
+            if waiting is not None:
+                self._shelve(waiting)
 
-    def _retain(self) -> None:
+    def _retain(self) -> bool:
+        """Remove old pictures; whether there are likely more of them."""
         if self._evidence is None:
-            return
+            return False
         try:
-            self._evidence.retain(self._engine, self._station, datetime.now(UTC))
+            removed = self._evidence.retain(self._engine, self._station, datetime.now(UTC))
         except StorageError as error:
             # It is due again soon; until then the operator knows.
             self._ledger.picture_fault = str(error)
-
-    def _fields(self, item: _Live | _Journaled) -> Fields:
-        """What is stored of an item, its pictures written."""
-        if isinstance(item, _Journaled):
-            with self._changed:
-                self._waiting -= 1
-            return self._adopted(item.fields)
-        fields = full_fields(item.inspection)
-        fields["imageSize"] = item.size
-        fields["evidence"] = []
-        if item.picture_bytes and self._evidence is not None:
-            try:
-                fields["evidence"] = self._evidence.keep(item.inspection)
-                self._ledger.picture_fault = ""
-            except StorageError as error:
-                # The record matters more than its picture.
-                self._ledger.picture_fault = str(error)
-                self._ledger.count(pictures_dropped=1)
-        with self._changed:
-            self._waiting -= 1
-            self._picture_bytes -= item.picture_bytes
-        return fields
-
-    def _adopted(self, fields: Fields) -> Fields:
-        """A record of an earlier run, with the pictures that run may have written of it."""
-        if self._evidence is None or "evidence" in fields:
-            return fields
-        station = fields.get("station", self._station)
-        created = datetime.fromisoformat(fields["creationTime"])
-        return {**fields, "evidence": self._evidence.adopt(station, created, fields["resultId"])}
+            return False
+        return removed.inspections >= RETAIN_STEP
 
     def _shelve(self, fields: Fields) -> None:
         try:

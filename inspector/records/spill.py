@@ -65,6 +65,8 @@ class Spill:
             if not self._aside.exists():
                 with self._lock:
                     if not self._path.exists():
+                        # Somebody removed it: there is nothing to wait for any more.
+                        self._waiting = 0
                         return []
                     self._path.replace(self._aside)
                 self._offset = 0

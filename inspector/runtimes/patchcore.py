@@ -24,9 +24,7 @@ class PatchAnomalyModel:
                 "Name a bundle made by 'inspector train anomaly'",
             )
         self._network = network
-        self._host_size = (
-            (card.input.width, card.input.height) if card.input.resize == "host" else None
-        )
+        self._host_size = (card.input.width, card.input.height) if card.input.resize == "host" else None
 
     def score(self, image: Image) -> AnomalyMap:
         """How strange ``image`` (``(height, width, 3)`` ``uint8`` BGR, of any size) is, and where.

@@ -39,9 +39,7 @@ class TorchNetwork:
             if value.dtype == torch.float16:
                 single = value.detach().float()
                 parameter = isinstance(value, torch.nn.Parameter)
-                program.state_dict[name] = (
-                    torch.nn.Parameter(single, False) if parameter else single
-                )
+                program.state_dict[name] = torch.nn.Parameter(single, False) if parameter else single
         if self._device.type != "cpu":
             program = move_to_device_pass(program, self._device)
         self._module = program.module()

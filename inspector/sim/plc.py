@@ -50,7 +50,7 @@ class SimPlc:
 
         ``accept_simulated``: whether a simulated PASS opens the gate, which no real PLC may do.
         ``deadline_ms`` goes into each trigger and is the PLC's own timer. ``on_outcome`` is called
-        once a part, from a thread of the PLC's, when its gate has acted.
+        once a part, from a thread of the PLC's, just after its gate has acted.
         """
         self._base = base
         self._deadline_ms = deadline_ms

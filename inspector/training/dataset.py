@@ -190,7 +190,5 @@ def write_data_yaml(out: Path, labels: Sequence[str]) -> Path:
     """Write ``data.yaml``, with a path relative to itself so that the folder can be moved."""
     names = "".join(f"  {number}: {json.dumps(label)}\n" for number, label in enumerate(labels))
     path = out / "data.yaml"
-    path.write_text(
-        f"train: images/train\nval: images/val\nnames:\n{names}", encoding="utf-8"
-    )
+    path.write_text(f"train: images/train\nval: images/val\nnames:\n{names}", encoding="utf-8")
     return path

@@ -148,9 +148,7 @@ def _write(
         if settings.validate:
             metrics["map50"], metrics["map50_95"] = measure(Bundle.load(folder), data, "val")
         if "test" in data.splits:
-            metrics["test_map50"], metrics["test_map50_95"] = measure(
-                Bundle.load(folder), data, "test"
-            )
+            metrics["test_map50"], metrics["test_map50_95"] = measure(Bundle.load(folder), data, "test")
         card = card.model_copy(update={"metrics": metrics})
         write_card(folder, card)
     log.info("wrote %s: %s", out, metrics)

@@ -88,9 +88,7 @@ def fit(settings: FitSettings, work: Path) -> Fitted:
     state = FitState.read(path) or FitState(settings)
     if state.settings != settings:
         different = [
-            name
-            for name, value in asdict(settings).items()
-            if asdict(state.settings)[name] != value
+            name for name, value in asdict(settings).items() if asdict(state.settings)[name] != value
         ]
         raise InputError(
             f"{work} holds a training with other settings: {', '.join(different)}",

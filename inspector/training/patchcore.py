@@ -58,9 +58,7 @@ class PatchScores(nn.Module):
         rows, columns, channels = embedding.shape
         patches = embedding.reshape(rows * columns, channels)
         distances, nearest = model.nearest_neighbors(patches, n_neighbors=1)
-        score = model.compute_anomaly_score(
-            distances.reshape(1, -1), nearest.reshape(1, -1), patches
-        )
+        score = model.compute_anomaly_score(distances.reshape(1, -1), nearest.reshape(1, -1), patches)
         return score, distances.reshape(1, 1, rows, columns)
 
 

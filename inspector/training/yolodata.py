@@ -82,7 +82,9 @@ class YoloData:
                     f"{path}:{number}: '{line}' is no box of this data set",
                     "A line is 'class cx cy width height', fractions of the picture",
                 ) from None
-            box = Box((x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height)
+            box = Box(
+                (x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height
+            )
             found.append((label, box))
         return found
 

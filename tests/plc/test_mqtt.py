@@ -109,15 +109,14 @@ def port(request: pytest.FixtureRequest) -> Iterator[int]:
 
 
 def test_state_is_retained_and_commands_arrive(port: int, base: str) -> None:
-    with Station(port, base) as station:
+    with Station(port, base) as station, Listener(port, base) as early:
         station.expect(LinkUp)
         assert station.plc.connected
         assert station.plc.publish(state_payload())
+        wait_for(lambda: early.on("state"))
         with Listener(port, base) as late:
             wait_for(lambda: late.heard)
-            topic, data, retained = late.heard[0]
-            assert (topic, retained) == ("state", True)
-            assert StatePayload.decode(data) == state_payload()
+            assert late.heard == [("state", state_payload().encode(), True)]
             before = time.monotonic()
             late.publish("cmd/trigger", b"x" * 20_000)
             got = station.expect(Received)

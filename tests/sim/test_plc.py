@@ -137,7 +137,7 @@ def test_good_parts_pass(kind: str, base: str, request: pytest.FixtureRequest) -
             counters = plc.counters()
             assert (counters.triggers, counters.accepted, counters.opened) == (20, 20, 20)
             assert counters.verdicts == {"PASS": 20}
-            assert len(seen) == 20
+            wait_for(lambda: len(seen) == 20)
             wait_for(lambda: len(station.acks()) == 20)
             assert all(ack.taken for ack in station.acks())
             trigger = TriggerPayload.decode(station.on("cmd/trigger")[0])

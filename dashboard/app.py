@@ -1,0 +1,35 @@
+"""Start with ``streamlit run dashboard/app.py -- CONFIG [--station S]``.
+
+The environment variable ``INSPECTOR_STATE_DIR`` replaces the configuration's ``state_dir``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard import markup, texts
+from inspector.errors import InspectorError
+
+STYLE = Path(__file__).with_name("style.css")
+
+
+def main() -> None:
+    """Lay out the frame and run the page that the address names."""
+    st.set_page_config(page_title=texts.APP, page_icon="🔎", layout="wide")
+    st.html(STYLE)
+    page = st.navigation(
+        [
+            st.Page("pages/live.py", title=texts.LIVE, icon=":material/monitoring:", default=True),
+            st.Page("pages/parts.py", title=texts.PARTS, icon=":material/search:", url_path="parts"),
+        ],
+        position="top",
+    )
+    try:
+        page.run()
+    except InspectorError as error:
+        st.html(markup.panel(texts.PROBLEM, str(error)))
+
+
+main()

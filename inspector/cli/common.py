@@ -1,0 +1,32 @@
+"""What several commands share."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+from inspector.config import LineConfig, StationConfig, load_config
+from inspector.errors import InputError
+
+
+def load_station(path: Path, name: str | None) -> tuple[LineConfig, StationConfig]:
+    """The line's configuration and the station meant by ``--station``, or the only one."""
+    config = load_config(path)
+    try:
+        return config, config.station(name)
+    except KeyError:
+        names = ", ".join(station.name for station in config.stations)
+        asked = f"no station '{name}'" if name else "several stations"
+        raise InputError(f"{path} has {asked}", f"Give --station, one of: {names}") from None
+
+
+def command_line() -> str:
+    """The command as the user could type it again, for model cards."""
+    return shlex.join(["inspector", *sys.argv[1:]])
+
+
+def say(text: str) -> None:
+    """A result, to stdout."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
