@@ -76,7 +76,8 @@ def _pictures(source: Source, record: PartRecord) -> None:
     if shown.data is None:
         st.html(markup.panel(record.summary.part_id, shown.note))
     else:
-        st.image(shown.data, width="stretch")
+        with st.container(key="part_picture"):
+            st.image(shown.data, width="stretch")
 
 
 def _findings(record: PartRecord, noun: str) -> None:

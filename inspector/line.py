@@ -158,6 +158,11 @@ class StationLine:
         self.station.warm_up()
         self.control.warm()
 
+    @property
+    def boot_id(self) -> int:
+        """``stationBootId`` of this run."""
+        return self._issuer.boot_id
+
     def check(self) -> None:
         """Raise the first exception of any thread."""
         if self._threads.error is not None:
@@ -266,10 +271,14 @@ class StationLine:
         )
 
     def _enqueue(self, trigger: Trigger, part: Part | None = None) -> None:
+        if part is None:
+            for buffer in self._buffers.values():
+                buffer.expect(trigger)
         try:
             self._jobs.put_nowait(_Job(trigger, part))
         except queue.Full:
             # accepted all the same: more parts than the station can hold are for a person to see
+            self._forget_frames(trigger)
             self._finish(trigger, aborted(Cause.OVERRUN), ())
 
     def _watch_crossings(self, spec: CrossingTrigger) -> None:
@@ -307,10 +316,12 @@ class StationLine:
         started = self.clock()
         trigger, part = job.trigger, job.part
         if self.control.halted:
+            self._forget_frames(trigger)
             self._finish(trigger, aborted(Cause.HALTED), ())
             return
         if part is None:
             frames, cause = self._acquire(trigger)
+            self._forget_frames(trigger)
             if cause is not None:
                 self._finish(trigger, aborted(cause), frames)
                 return
@@ -340,6 +351,10 @@ class StationLine:
                 return tuple(frames), cause
             frames.append(frame)
         return tuple(frames), None if frames else Cause.CAMERA_FAULT
+
+    def _forget_frames(self, trigger: Trigger) -> None:
+        for buffer in self._buffers.values():
+            buffer.forget(trigger)
 
     def _age(self, trigger: Trigger, frames: tuple[Frame, ...]) -> float:
         begun = min([trigger.received_s, *(frame.exposed_s for frame in frames)])

@@ -7,6 +7,7 @@ use these functions, so that a limit means the same on either side. Needs OpenCV
 from __future__ import annotations
 
 import cv2
+import numpy as np
 
 from inspector.domain import Image
 
@@ -19,8 +20,7 @@ def _grey(image: Image) -> Image:
     height = max(1, round(rows * WIDTH / columns))
     # INTER_AREA averages when shrinking: sensor noise must not pass for sharpness
     small = cv2.resize(image, (WIDTH, height), interpolation=cv2.INTER_AREA)
-    grey: Image = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
-    return grey
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
 
 
 def sharpness(image: Image) -> float:

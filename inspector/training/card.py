@@ -24,8 +24,7 @@ def read_picture(path: Path) -> Image:
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if image is None:
         raise DataError(f"{path} is no picture that can be read", "Remove it or convert it")
-    picture: Image = image
-    return picture
+    return np.asarray(image, dtype=np.uint8)
 
 
 def pictures_in(folder: Path) -> list[Path]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from inspector.domain import Box, Image
@@ -96,35 +97,41 @@ class Clip:
                         "Copy the whole video again",
                     )
                 if index in wanted:
-                    yield index, image
+                    yield index, np.asarray(image, dtype=np.uint8)
         finally:
             capture.release()
 
 
-def footage_dataset(train: Sequence[Path], val: Sequence[Path], out: Path, every: int) -> Path:
-    """Turn annotated clips into ``out``: ``images/``, ``labels/`` and ``data.yaml``, whose path it returns.
+def footage_dataset(
+    train: Sequence[Path],
+    val: Sequence[Path],
+    out: Path,
+    every: int,
+    test: Sequence[Path] = (),
+) -> Path:
+    """Turn annotated clips into the data set ``out`` and return the path of its ``data.yaml``.
 
     ``every``: which frames are taken, 2 for every second one. Pictures are JPEG at quality 95; frames
-    without a box stay in as background. An existing ``out`` made by this function is replaced.
+    without a box stay in as background. Without ``val`` the training pictures stand in for it, so that
+    nothing is chosen by it; ``test`` is for measuring alone. An existing ``out`` made by this function
+    is replaced.
 
     Raises :class:`FootageError` or :class:`DataError` for a clip that is missing, unreadable or without
-    annotation, or that is in both splits.
+    annotation, or that is in two splits.
     """
     if every < 1:
         raise DataError(f"--every {every} takes no frame", "Give 1 or more")
-    both = {path.resolve() for path in train} & {path.resolve() for path in val}
-    if both:
-        raise DataError(
-            f"{sorted(both)[0]} is in training and in validation",
-            "Keep whole clips apart: neighbouring frames in both flatter the result",
-        )
-    clips = {
-        "train": [Clip.open(path) for path in train],
-        "val": [Clip.open(path) for path in val],
-    }
-    for split, members in clips.items():
-        if not members:
-            raise DataError(f"No clip for the split '{split}'", "Give footage and --val CLIP")
+    if not train:
+        raise DataError("No clip to train on", "Give the video files")
+    given = {"train": train, "val": val, "test": test}
+    all_clips = [path.resolve() for paths in given.values() for path in paths]
+    for path in all_clips:
+        if all_clips.count(path) > 1:
+            raise DataError(
+                f"{path} is given twice",
+                "Keep whole clips apart: neighbouring frames in two splits flatter the result",
+            )
+    clips = {split: [Clip.open(path) for path in paths] for split, paths in given.items() if paths}
     labels = sorted(
         {
             label
@@ -142,7 +149,7 @@ def footage_dataset(train: Sequence[Path], val: Sequence[Path], out: Path, every
             for index, image in clip.frames(every):
                 name = f"{clip.video.stem}_{index:05d}"
                 write_example(out, split, name, image, clip.boxes[index], labels)
-    return write_data_yaml(out, labels)
+    return write_data_yaml(out, labels, tuple(clips))
 
 
 def prepare(out: Path) -> None:
@@ -152,9 +159,7 @@ def prepare(out: Path) -> None:
         if not out.is_dir() or foreign:
             raise DataError(f"{out} is no data set of ours", "Give an empty folder as --out")
         shutil.rmtree(out)
-    for split in ("train", "val"):
-        (out / "images" / split).mkdir(parents=True)
-        (out / "labels" / split).mkdir(parents=True)
+    out.mkdir(parents=True)
 
 
 def write_example(
@@ -175,9 +180,12 @@ def write_example(
         x, y = inside.centre
         numbers = (x / columns, y / rows, inside.width / columns, inside.height / rows)
         lines.append(f"{labels.index(label)} " + " ".join(f"{number:.6f}" for number in numbers))
-    write_jpeg(out / "images" / split / f"{name}.jpg", image)
-    text = "".join(f"{line}\n" for line in lines)
-    (out / "labels" / split / f"{name}.txt").write_text(text, encoding="utf-8")
+    picture = out / "images" / split / f"{name}.jpg"
+    note = out / "labels" / split / f"{name}.txt"
+    for path in (picture, note):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_jpeg(picture, image)
+    note.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def write_jpeg(path: Path, image: Image) -> None:
@@ -186,9 +194,16 @@ def write_jpeg(path: Path, image: Image) -> None:
         raise DataError(f"{path} cannot be written", "Check the free space and the permissions")
 
 
-def write_data_yaml(out: Path, labels: Sequence[str]) -> Path:
-    """Write ``data.yaml``, with a path relative to itself so that the folder can be moved."""
-    names = "".join(f"  {number}: {json.dumps(label)}\n" for number, label in enumerate(labels))
+def write_data_yaml(out: Path, labels: Sequence[str], splits: Sequence[str]) -> Path:
+    """Write ``data.yaml``, with paths relative to itself so that the folder can be moved."""
+    folders = {split: f"images/{split}" for split in splits}
+    lines = [
+        f"train: {folders['train']}",
+        f"val: {folders.get('val', folders['train'])}",
+        *([f"test: {folders['test']}"] if "test" in folders else []),
+        "names:",
+        *(f"  {number}: {json.dumps(label)}" for number, label in enumerate(labels)),
+    ]
     path = out / "data.yaml"
-    path.write_text(f"train: images/train\nval: images/val\nnames:\n{names}", encoding="utf-8")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path

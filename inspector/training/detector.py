@@ -21,7 +21,7 @@ from inspector.errors import InputError
 from inspector.runtimes.load import load_detector
 from inspector.training.card import data_digest, quality_statistics, read_picture, versions
 from inspector.training.export import Preprocessing, export_network
-from inspector.training.fit import FitSettings, Fitted, fit
+from inspector.training.fit import FitSettings, Fitted, Progress, fit
 from inspector.training.library import quiet_ultralytics
 from inspector.training.precision import mean_average_precision
 from inspector.training.yolodata import YoloData
@@ -46,22 +46,24 @@ def train_detector(
     seed: int = 0,
     fliplr: float = 0.5,
     resume_dir: Path | None = None,
+    progress: Progress | None = None,
     command: str,
 ) -> Card:
     """Train on ``data_yaml`` and write the bundle ``out``.
 
-    ``minutes``: how long it may take, export included; 60 unless ``epochs`` is given or there is CUDA.
-    ``base``: an architecture (``yolo26n.yaml``: trained from scratch) or a weights file (``.pt``) that is
-    there; nothing is downloaded. ``imgsz``: the square input's side in pixels, a multiple of 32, 320 by
-    default. ``fliplr``: how often a picture is mirrored; 0 where left and right mean something.
+    ``minutes``: how long it may take, export included; 60 unless ``epochs`` is given or there is
+    CUDA. ``base``: an architecture (``yolo26n.yaml``: trained from scratch) or a weights file
+    (``.pt``) that is there; nothing is downloaded. ``imgsz``: the square input's side in pixels, a
+    multiple of 32, 320 by default. ``fliplr``: how often a picture is mirrored; 0 where left and
+    right mean something.
     ``resume_dir``: the work folder, by default ``.NAME-training`` beside ``out``; a training that was
-    killed goes on from its last epoch there.
+    killed goes on from its last epoch there. ``progress`` is called after each epoch.
 
     The epoch that is best on ``val`` is kept; when ``val`` shares pictures with ``train``, the last one
     is, and the card has no ``map50``. A ``test`` split is only measured.
 
-    Raises :class:`InputError` for an unknown base or size, :class:`DataError` for a data set that cannot
-    be read.
+    Raises :class:`InputError` for an unknown base or size, :class:`DataError` for a data set that
+    cannot be read.
     """
     data = YoloData.read(data_yaml)
     size = DEFAULT_IMGSZ if imgsz is None else imgsz
@@ -82,7 +84,7 @@ def train_detector(
         fliplr=fliplr,
         validate=data.own_val,
     )
-    fitted = fit(settings, work)
+    fitted = fit(settings, work, progress)
     return _write(data, digest, settings, fitted, work, out, command)
 
 
@@ -113,7 +115,7 @@ def _write(
     command: str,
 ) -> Card:
     quiet_ultralytics(work)
-    core = DetectorCore(fitted.weights)
+    core = DetectorCore(fitted.weights, settings.imgsz)
     with writing_bundle(out) as folder:
         files = export_network(
             core, Preprocessing(settings.imgsz, settings.imgsz), ("detections",), folder
@@ -173,21 +175,29 @@ class DetectorCore(nn.Module):
     YOLO26 gives its own ``(1, 300, 6)``; the older ones ``(1, 4 + classes, anchors)``.
     """
 
-    def __init__(self, weights: Path) -> None:
+    def __init__(self, weights: Path, imgsz: int) -> None:
         super().__init__()
-        from ultralytics import YOLO
+        from ultralytics.models import YOLO
+        from ultralytics.nn.tasks import DetectionModel
 
         loaded = YOLO(str(weights), task="detect")
-        self.labels = tuple(loaded.names[number] for number in sorted(loaded.names))
-        model = loaded.model.float().eval()
+        self.labels: tuple[str, ...] = tuple(loaded.names[number] for number in sorted(loaded.names))
+        model = loaded.model
+        if not isinstance(model, DetectionModel):
+            raise InputError(f"{weights} is no detector", "Give the weights of a YOLO detector")
+        model = model.float().eval()
         # of a network with two heads the one that needs no suppression; fusing drops the other
         model.end2end = bool(model.yaml.get("end2end"))
         model = model.fuse(verbose=False)
         head = model.model[-1]
         head.export = True
-        self.end2end = bool(head.end2end)
-        self.architecture = Path(str(model.yaml.get("yaml_file", ""))).stem
-        self.model = model
+        self.end2end: bool = bool(head.end2end)
+        self.architecture: str = Path(str(model.yaml.get("yaml_file", ""))).stem
+        self.model: nn.Module = model
+        with torch.no_grad():
+            model(torch.zeros((1, 3, imgsz, imgsz)))
+        # the grid of this size, which the run has made as views of one tensor, becomes two constants
+        head.anchors, head.strides = head.anchors.contiguous(), head.strides.contiguous()
 
     def forward(self, picture: Tensor) -> Tensor:
         result: Tensor = self.model(picture)

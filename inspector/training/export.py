@@ -1,9 +1,10 @@
 """From a torch module to the files of a bundle, the same preprocessing inside each.
 
-Every exported network takes ``uint8`` ``(1, height, width, 3)`` BGR, as a camera gives it, and begins
-with the conversion to ``float32`` RGB, resizing and normalisation. For OpenVINO these steps are added by
-its own ``PrePostProcessor``; for torch they are part of the exported program. Weights are stored with
-half precision and computed with in single precision, which halves the files at no cost on a CPU.
+Every exported network takes ``uint8`` ``(1, height, width, 3)`` BGR, as a camera gives it, and
+begins with the conversion to ``float32`` RGB, resizing and normalisation. For OpenVINO these steps are
+added by its own ``PrePostProcessor``; for torch they are part of the exported program. Weights are
+stored with half precision and computed with in single precision, which halves the files at no cost on
+a CPU.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ class PreprocessedNetwork(nn.Module):
         self.core = core
         self.preprocessing = preprocessing
         self.outputs = outputs
+        self.mean: Tensor
+        self.scale: Tensor
         self.register_buffer("mean", torch.tensor(preprocessing.mean).view(1, 3, 1, 1))
         self.register_buffer("scale", torch.tensor(preprocessing.scale).view(1, 3, 1, 1))
 

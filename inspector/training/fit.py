@@ -1,18 +1,20 @@
 """The training loop of a detector: Ultralytics, seeded, bounded in time, resumable.
 
-The work folder holds ``state.json`` (the settings and how far it got), the run of Ultralytics with its
-checkpoints, and its settings. A training that was killed goes on from the last finished epoch when it is
-started with the same settings and folder.
+The work folder holds ``state.json`` (the settings and how far it got), the run of Ultralytics with
+its checkpoints, and its settings. A training that was killed goes on from the last finished epoch when
+it is started with the same settings and folder.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import math
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 
@@ -78,7 +80,11 @@ class Fitted:
     minutes: float
 
 
-def fit(settings: FitSettings, work: Path) -> Fitted:
+Progress: TypeAlias = Callable[[int, int, float], None]
+"""Called after each epoch with its number from 1, the expected number in all, and its mAP50-95."""
+
+
+def fit(settings: FitSettings, work: Path, progress: Progress | None = None) -> Fitted:
     """Train, or go on training, in ``work``.
 
     Raises :class:`InputError` when ``work`` holds a training with other settings.
@@ -96,14 +102,15 @@ def fit(settings: FitSettings, work: Path) -> Fitted:
         )
     weights = work / "run" / "weights" / ("best.pt" if settings.validate else "last.pt")
     if not state.finished:
-        state = _train(settings, state, work)
+        state = _train(settings, state, work, progress)
         write_json(path, asdict(state))
     return Fitted(weights, state.epochs_done, state.spent_s / 60)
 
 
-def _train(settings: FitSettings, state: FitState, work: Path) -> FitState:
+def _train(settings: FitSettings, state: FitState, work: Path, progress: Progress | None) -> FitState:
     quiet_ultralytics(work)
-    from ultralytics import YOLO
+    from ultralytics.models import YOLO
+    from ultralytics.nn.tasks import DetectionModel
 
     last = work / "run" / "weights" / "last.pt"
     resumed = state.epochs_done > 0 and last.exists()
@@ -122,19 +129,22 @@ def _train(settings: FitSettings, state: FitState, work: Path) -> FitState:
         write_json(work / "state.json", asdict(state))
         # with a time budget the number of epochs is known only once some have been measured
         trainer.args.close_mosaic = max(1, round(trainer.epochs * 0.2))
+        metrics: dict[str, float] = trainer.metrics or {}
+        precision = metrics.get("metrics/mAP50-95(B)", math.nan)
         log.info(
-            "epoch %d of %d: mAP50 %.3f, mAP50-95 %.3f, %.0f s so far",
-            trainer.epoch + 1,
+            "epoch %d of %d: mAP50-95 %.3f, %.0f s so far",
+            state.epochs_done,
             trainer.epochs,
-            trainer.metrics.get("metrics/mAP50(B)", float("nan")),
-            trainer.metrics.get("metrics/mAP50-95(B)", float("nan")),
+            precision,
             state.spent_s,
         )
+        if progress is not None:
+            progress(state.epochs_done, trainer.epochs, precision)
 
     model = YOLO(str(last) if resumed else settings.base, task="detect")
     model.add_callback("on_fit_epoch_end", after_epoch)
     arguments = _arguments(settings, state, work)
-    if model.model.yaml.get("end2end"):
+    if isinstance(model.model, DetectionModel) and model.model.yaml.get("end2end"):
         arguments["nms"] = False  # judge the epochs by the head that will be exported
     if resumed:
         arguments["resume"] = str(last)

@@ -40,7 +40,8 @@ def quiet_ultralytics(folder: Path) -> None:
             f"Training needs the extra packages ({error.name} is missing)",
             "Run 'make train-env', or install 'line-inspector[train]'",
         ) from None
-    live.update({"sync": False, **dict.fromkeys(_INTEGRATIONS, False)})
+    for name in ("sync", *_INTEGRATIONS):
+        live[name] = False
     # a data set is checked together with a plotting font, which would be downloaded
     font = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
     for name in _FONTS:
@@ -52,4 +53,4 @@ def write_json(path: Path, value: object) -> None:
     """Replace a small file as a whole, so that a killed training never leaves half of it."""
     scratch = path.with_suffix(".tmp")
     scratch.write_text(json.dumps(value, indent=2, sort_keys=True), encoding="utf-8")
-    os.replace(scratch, path)
+    scratch.replace(path)

@@ -42,7 +42,7 @@ class PatchFeatures(nn.Module):
 
 
 class PatchScores(nn.Module):
-    """``(1, 3, height, width)`` normalised RGB to the score ``(1,)`` and the map ``(1, 1, rows, columns)``."""
+    """``(1, 3, height, width)`` normalised RGB to score ``(1,)`` and map ``(1, 1, rows, columns)``."""
 
     def __init__(self, features: PatchFeatures, bank: Tensor) -> None:
         super().__init__()

@@ -30,8 +30,8 @@ def simulated_dataset(out: Path, parts: int, seed: int) -> Path:
     """Render ``parts`` parts and some empty belt into ``out``; returns the path of ``data.yaml``.
 
     Half of the parts have one of the faults. A part is in one split only. ``good/`` gets the crops of
-    the good, centred housings of the training split, ``part-<number>_0.png``, cut as a station would cut
-    them by its detector's box. Equal arguments give equal files.
+    the good, centred housings of the training split, ``part-<number>_0.png``, cut as a station would
+    cut them by its detector's box. Equal arguments give equal files.
 
     Raises :class:`DataError` for fewer than ten parts.
     """
@@ -57,7 +57,7 @@ def simulated_dataset(out: Path, parts: int, seed: int) -> Path:
         split = "train" if number < round(empty * (1 - VAL_SHARE)) else "val"
         image = renderer.empty_belt(rng, float(rng.uniform(0, 5000)))
         write_example(out, split, f"belt-{number:04d}", image, (), LABELS)
-    return write_data_yaml(out, LABELS)
+    return write_data_yaml(out, LABELS, ("train", "val"))
 
 
 def good_crops(out: Path, parts: int, seed: int) -> int:

@@ -35,7 +35,10 @@ class YoloData:
 
     @classmethod
     def read(cls, path: Path) -> YoloData:
-        """Read ``data.yaml``. Raises :class:`DataError` when it is none or a split is missing or empty."""
+        """Read ``data.yaml``.
+
+        Raises :class:`DataError` when it is none, or a split is missing or empty.
+        """
         try:
             raw = _DataYaml.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
         except FileNotFoundError:

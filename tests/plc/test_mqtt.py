@@ -116,7 +116,8 @@ def test_state_is_retained_and_commands_arrive(port: int, base: str) -> None:
         wait_for(lambda: early.on("state"))
         with Listener(port, base) as late:
             wait_for(lambda: late.heard)
-            assert late.heard == [("state", state_payload().encode(), True)]
+            # amqtt may send it twice
+            assert set(late.heard) == {("state", state_payload().encode(), True)}
             before = time.monotonic()
             late.publish("cmd/trigger", b"x" * 20_000)
             got = station.expect(Received)

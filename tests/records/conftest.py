@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -23,10 +24,18 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'records.db'}"
 
 
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database of the current schema, to be copied."""
+    path = tmp_path_factory.mktemp("empty") / "records.db"
+    upgrade(f"sqlite:///{path}")
+    return path
+
+
 @pytest.fixture
-def engine(url: str) -> Iterator[Engine]:
+def engine(url: str, empty: Path, tmp_path: Path) -> Iterator[Engine]:
     """A read-only engine on a database of the current schema."""
-    upgrade(url)
+    shutil.copy(empty, tmp_path / "records.db")
     engine = open_engine(url, readonly=True)
     yield engine
     engine.dispose()

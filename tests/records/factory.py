@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -29,9 +28,9 @@ STATION = "station-1"
 
 
 def frame(width: int = 64, height: int = 48, seed: int = 0) -> Frame:
-    """A small textured picture."""
-    noise = np.random.default_rng(seed)
-    image = noise.integers(0, 255, (height, width, 3), dtype=np.uint8)
+    """A small shaded picture."""
+    ramp = np.linspace(40 + seed, 200, width, dtype=np.float32)
+    image = np.repeat(np.tile(ramp, (height, 1))[..., None], 3, axis=2).astype(np.uint8)
     return Frame(image, "cam", seed, 1.0)
 
 
@@ -97,15 +96,3 @@ def inspection(
         if overlay
         else None,
     )
-
-
-def eventually(condition: Callable[[], bool], timeout_s: float = 10.0) -> bool:
-    """Whether it becomes true in time."""
-    import time
-
-    until = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.005)
-    return True

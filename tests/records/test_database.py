@@ -99,7 +99,14 @@ def test_a_file_that_is_no_database(url: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["nonsense", "oracle9://x", "sqlite://", "sqlite:///file:x.db?uri=true", "mysql+none://u:secret@h/d"]
+    "url",
+    [
+        "nonsense",
+        "oracle9://x",
+        "sqlite://",
+        "sqlite:///file:x.db?uri=true",
+        "mysql+none://u:secret@h/d",
+    ],
 )
 def test_urls_that_cannot_be_used(url: str) -> None:
     with pytest.raises(ConfigError) as caught:

@@ -15,6 +15,7 @@ RESULT = "part"
 """Query parameter of a link to one inspection, a result id."""
 _LISTED = "parts_listed"
 _TABLE = "parts_table"
+_TABLE_PX = 620
 _ID_LENGTH = 32
 
 
@@ -123,7 +124,7 @@ def _table(source: Source, found: Found, *, unfiltered: bool) -> None:
             names["recipe"]: [f"{part.recipe_id} {part.recipe_version}" for part in found.parts],
             names["age"]: [round(part.age_ms, 1) for part in found.parts],
         },
-        height=560,
+        height=_TABLE_PX,
         hide_index=True,
         key=_TABLE,
         on_select=_choose,
