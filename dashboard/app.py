@@ -12,7 +12,6 @@ import streamlit as st
 from dashboard import markup, texts
 from inspector.errors import InspectorError
 
-LIVE_PATH = "live"
 STYLE = Path(__file__).with_name("style.css")
 
 
@@ -20,11 +19,21 @@ def main() -> None:
     """Lay out the frame and run the page that the address names."""
     st.set_page_config(page_title=texts.APP, page_icon="🔎", layout="wide")
     st.html(STYLE)
-    live = st.Page("views/live.py", title=texts.LIVE, icon=":material/monitoring:", default=True)
+    live = st.Page(
+        "views/live.py",
+        title=texts.LIVE,
+        icon=":material/monitoring:",
+        default=True,
+        url_path="home",
+    )
     parts = st.Page("views/parts.py", title=texts.PARTS, icon=":material/search:", url_path="parts")
-    # The default page has the root address alone, whatever its url_path.
-    alias = st.Page(lambda: st.switch_page(live), url_path=LIVE_PATH, visibility="hidden")
-    page = st.navigation([live, parts, alias], position="top")
+
+    def alias() -> None:
+        st.switch_page(live)
+
+    # Streamlit gives the default page the root address alone; people type this one.
+    named = st.Page(alias, url_path="live", visibility="hidden")
+    page = st.navigation([live, parts, named], position="top")
     try:
         page.run()
     except InspectorError as error:

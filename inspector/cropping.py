@@ -10,8 +10,8 @@ from inspector.checks.anomaly import crop, region_box
 from inspector.domain import Box, Frame
 from inspector.errors import InputError, StorageError
 from inspector.freerun import SOURCE_LIMIT
+from inspector.ports import Recording
 from inspector.recipe import AnomalySpec, CrossingTrigger, PartRegion
-from inspector.replay import Recording
 from inspector.station import Station
 from inspector.tracking import Tracker
 

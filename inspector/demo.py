@@ -23,7 +23,7 @@ from inspector.config import Broker, LineConfig, StationConfig
 from inspector.desk import Counters
 from inspector.errors import DefectError, InputError, OutsideError, RetryableError
 from inspector.records.database import open_engine
-from inspector.records.queries import count_of_boot
+from inspector.records.queries import count
 from inspector.sim.broker import EmbeddedBroker
 from inspector.sim.camera import FiredCamera
 from inspector.sim.gate import PartOutcome, PlcCounters
@@ -130,6 +130,7 @@ class Demonstration:
         self._station = station
         self.tally = Tally()
         self.mismatches: list[str] = []
+        self._recorded_before = 0
 
     def run(self, stopping: threading.Event, say: Callable[[str], None]) -> None:
         """Feed parts, report progress, and at the end reconcile both sides of the wire."""
@@ -149,6 +150,7 @@ class Demonstration:
                 on_outcome=self.tally.take,
             )
             try:
+                self._recorded_before = self._recorded(station)
                 live.start()
                 if not plc.wait_ready(READY_S):
                     live.check()
@@ -210,12 +212,16 @@ class Demonstration:
         desk = live.line.desk.counters()
         if not live.recorder.flush(10.0):
             raise OutsideError("the records could not be stored", "See the log above")
+        recorded = self._recorded(station) - self._recorded_before
+        self.mismatches = list(_mismatches(plc, desk, recorded))
+
+    def _recorded(self, station: StationConfig) -> int:
+        """Inspections of this station in the database."""
         engine = open_engine(self._config.database_url(station), readonly=True)
         try:
-            recorded = count_of_boot(engine, station.name, live.line.boot_id)
+            return count(engine, station=station.name)
         finally:
             engine.dispose()
-        self.mismatches = list(_mismatches(plc, desk, recorded))
 
 
 def _mismatches(plc: PlcCounters, desk: Counters, recorded: int) -> Iterator[str]:

@@ -49,6 +49,20 @@ class Camera(Protocol):
         ...
 
 
+class Recording(Protocol):
+    """Footage that can be read frame by frame."""
+
+    @property
+    def ends_on_error(self) -> bool:
+        """Whether nothing can be read any more after a
+        :class:`~inspector.errors.FootageError`."""
+        ...
+
+    def read(self) -> Frame | None:
+        """The next frame; None at the end."""
+        ...
+
+
 class Network(Protocol):
     """A network as a runtime executes it. Safe to call from several threads at once."""
 

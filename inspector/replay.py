@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
@@ -19,6 +19,7 @@ from inspector.domain import Frame, Inspection, Part
 from inspector.errors import FootageError, InputError
 from inspector.freerun import Crossings, EveryFrame
 from inspector.issue import Issuer
+from inspector.ports import Recording
 from inspector.recipe import CrossingTrigger
 from inspector.station import Station
 
@@ -26,19 +27,6 @@ NEAR_FRAMES = 5
 """Triggers of two runs so far apart are still the same part."""
 
 log = structlog.get_logger(__name__)
-
-
-class Recording(Protocol):
-    """Footage that can be read frame by frame."""
-
-    @property
-    def ends_on_error(self) -> bool:
-        """Whether nothing can be read any more after a :class:`FootageError`."""
-        ...
-
-    def read(self) -> Frame | None:
-        """The next frame; None at the end."""
-        ...
 
 
 @dataclass(slots=True)

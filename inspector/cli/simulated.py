@@ -32,7 +32,7 @@ def demo(
 ) -> None:
     """A simulated line, an embedded broker, a simulated PLC, and the dashboard."""
     # only here: a line computer needs none of it
-    from inspector.demo import DemoOptions, Demonstration, dashboard, verdict_of
+    from inspector.demo import Demonstration, DemoOptions, dashboard, verdict_of
 
     configure_logging(log)
     line, station = load_station(config, None)

@@ -311,7 +311,10 @@ def probe(broker: Broker, timeout_s: float = 3.0) -> None:
             break
     client.disconnect()
     if not answers:
-        raise BrokerError(f"{broker.host}:{broker.port} does not answer as an MQTT broker", REMEDY)
+        raise BrokerError(
+            f"{broker.host}:{broker.port} does not answer as an MQTT broker",
+            "Check host and port, and whether the broker asks for TLS or a client certificate",
+        )
     if answers[0].is_failure:
         raise BrokerError(
             f"the MQTT broker {broker.host}:{broker.port} refuses the connection: {answers[0]}",

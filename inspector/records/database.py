@@ -115,24 +115,26 @@ def storage_error(error: SQLAlchemyError, url: URL) -> StorageError | None:
         )
     if not isinstance(error, DBAPIError):
         return None
-    reason = str(error.orig)
+    reason = " ".join(str(error.orig).split())
     place = _place(url)
     for word, (what, remedy) in _REASONS.items():
         if word in reason:
             return StorageError(f"{what.format(place=place)} ({reason})", remedy)
     if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
         return StorageError(
-            f"the database {place} does not answer ({reason.strip()})",
+            f"the database {place} does not answer ({reason})",
             "Check that its server runs and that the URL under records is right",
         )
     return None
 
 
+_FULL = (
+    "the disk of the database {place} is full",
+    "Free space, or lower evidence.budget_mb; the station goes on by itself",
+)
 _REASONS = {
-    "disk is full": (
-        "the disk of the database {place} is full",
-        "Free space, or lower evidence.budget_mb; the station goes on by itself",
-    ),
+    "disk is full": _FULL,
+    "No space left": _FULL,
     "readonly": ("the database {place} is read-only", "Remount its disk or give write permission"),
     "is locked": ("the database {place} is locked by another program", "Close what holds it open"),
     "unable to open": (

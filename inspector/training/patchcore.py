@@ -8,13 +8,18 @@ minutes otherwise and gains nothing visible.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import torch
-from anomalib.models.image.patchcore.torch_model import PatchcoreModel
 from torch import Tensor, nn
 
 from inspector.training.backbone import LAYERS, pretrained
+
+with warnings.catch_warnings():
+    # anomalib warns of its own deprecated modules while it imports them
+    warnings.simplefilter("ignore", FutureWarning)
+    from anomalib.models.image.patchcore.torch_model import PatchcoreModel
 
 MAX_PATCHES = 30_000
 """Random patches among which the coreset is chosen."""

@@ -236,6 +236,15 @@ def test_dead_link_is_given_up_before_the_keepalive(mosquitto: Mosquitto, base: 
         station.expect(LinkUp, 4.0)
 
 
+def test_leaving_a_dead_link_takes_no_longer_than_told(mosquitto: Mosquitto, base: str) -> None:
+    with Proxy(mosquitto.port) as proxy, Station(proxy.port, base) as station:
+        station.expect(LinkUp)
+        proxy.silence()
+        start = time.monotonic()
+        station.plc.close(state_payload(StateName.HALTED, online=False), timeout_s=1.0)
+        assert time.monotonic() - start < 1.5
+
+
 def test_retained_command_is_an_old_order(mosquitto: Mosquitto, base: str) -> None:
     with Listener(mosquitto.port, base) as other:
         other.publish("cmd/trigger", b"old", retain=True)

@@ -1,0 +1,1 @@
+"""Side-by-side measurements against peers. May import anything; nothing imports it."""
