@@ -37,7 +37,7 @@ def main() -> None:
     try:
         page.run()
     except InspectorError as error:
-        st.html(markup.panel(texts.PROBLEM, str(error)))
+        st.html(markup.problem(error))
 
 
 main()

@@ -62,9 +62,9 @@ def figures(items: Iterable[Figure]) -> str:
 def facts(items: Iterable[tuple[str, str]]) -> str:
     """Names and values, one a line."""
     rows = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in items
+        f"<div><span>{escape(name)}</span><b>{escape(value)}</b></div>" for name, value in items
     )
-    return f'<dl class="facts">{rows}</dl>'
+    return f'<div class="facts">{rows}</div>'
 
 
 def badges(part: PartSummary) -> str:
@@ -133,6 +133,11 @@ def attempts(parts: Sequence[PartSummary], shown: str, link: str, zone: ZoneInfo
 def panel(title: str, sentence: str) -> str:
     """A sentence where there is nothing else to show."""
     return f'<div class="panel"><h2>{escape(title)}</h2><p>{escape(sentence)}</p></div>'
+
+
+def problem(error: Exception) -> str:
+    """What is wrong and what to do, where the page would be."""
+    return panel(texts.PROBLEM, f"{str(error).rstrip('.')}.")
 
 
 def heading(text: str) -> str:

@@ -23,7 +23,7 @@ def watch(config: LineConfig, name: str) -> None:
         seen = data.snapshot(source)
     except InspectorError as error:
         st.html(markup.station_bar(config.line, name, None, silent=True, simulated=False))
-        st.html(markup.panel(texts.PROBLEM, str(error)))
+        st.html(markup.problem(error))
         return
     _status(source, seen)
     if seen.last is None:

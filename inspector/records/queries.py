@@ -19,11 +19,9 @@ from sqlalchemy import (
     RowMapping,
     Select,
     and_,
-    exists,
     func,
     or_,
     select,
-    tuple_,
 )
 
 from inspector.domain import Cause
@@ -222,16 +220,19 @@ def recipes(engine: Engine) -> tuple[RecipeUse, ...]:
     """Recipe versions that have judged parts, by name and version."""
     table = INSPECTION.c
     keys = (table.recipe_id, table.recipe_version)
+    query = select(*keys, table.recipe_hash).order_by(*keys).limit(1)
     found: list[RecipeUse] = []
     with _reading(engine) as connection:
-        while True:
-            query = select(*keys, table.recipe_hash).order_by(*keys).limit(1)
-            if found:
-                query = query.where(tuple_(*keys) > (found[-1].recipe_id, found[-1].recipe_version))
-            row = connection.execute(query).first()
+        # One index seek a version, as in stations.
+        row = connection.execute(query).first()
+        while row is not None:
+            last = RecipeUse(*row)
+            found.append(last)
+            newer = query.where(keys[0] == last.recipe_id, keys[1] > last.recipe_version)
+            row = connection.execute(newer).first()
             if row is None:
-                return tuple(found)
-            found.append(RecipeUse(*row))
+                row = connection.execute(query.where(keys[0] > last.recipe_id)).first()
+    return tuple(found)
 
 
 @contextmanager
@@ -333,10 +334,10 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
     if (score_range := wanted.get("score_range")) is not None:
         check, low, high = score_range
         conditions.append(
-            exists().where(
-                SCORE.c.result_id == table.result_id,
-                SCORE.c.check_name == check,
-                SCORE.c.score.between(low, high),
+            table.result_id.in_(
+                select(SCORE.c.result_id).where(
+                    SCORE.c.check_name == check, SCORE.c.score.between(low, high)
+                )
             )
         )
     return conditions

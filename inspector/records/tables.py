@@ -72,7 +72,7 @@ class InspectionRow(RecordTable, table=True):
     __table_args__ = (
         Index(None, "station", "id"),
         Index(None, "station", "created_at"),
-        Index(None, "part_id"),
+        Index(None, "part_id", "station"),
         Index(None, "created_at"),
         Index(None, "verdict", "created_at"),
         Index(None, "recipe_id", "recipe_version", "created_at"),

@@ -253,7 +253,9 @@ class SimPlc:
     def _on_disconnect(self, *_: Any) -> None:
         with self._wake:
             self._linked = False
-            self._state = None
+            # A killed broker sends no wills: its retained Ready may be from before the outage, so
+            # that only a heartbeat of the new connection tells whether the station is back.
+            self._state, self._heard = None, (0, float("-inf"))
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         now = time.monotonic()

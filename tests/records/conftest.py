@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from factory import Pragma, Recording
 from sqlalchemy import Connection, Engine, event
 
 from inspector.config import Records
 from inspector.records import database
 from inspector.records.database import open_engine, upgrade
 from inspector.records.recorder import DatabaseRecorder
-
-Recording = Callable[..., DatabaseRecorder]
-Pragma = Callable[[str], AbstractContextManager[None]]
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -21,6 +23,12 @@ from inspector.domain import (
     Timings,
     Trigger,
 )
+from inspector.records.recorder import DatabaseRecorder
+
+Recording = Callable[..., DatabaseRecorder]
+"""Starts a recorder."""
+Pragma = Callable[[str], AbstractContextManager[None]]
+"""Makes SQLite refuse within a block."""
 
 START = datetime(2026, 3, 1, 6, 0, tzinfo=UTC)
 BOOT = 0xDEADBEEF

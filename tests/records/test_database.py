@@ -6,9 +6,11 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from alembic import op
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
 
 from inspector.errors import ConfigError, SchemaError, StorageError
 from inspector.records.database import check_schema, head, open_engine, upgrade
@@ -39,8 +41,6 @@ def test_writers_use_wal_and_foreign_keys(url: str) -> None:
 
 
 def test_a_failed_migration_leaves_nothing_behind(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from alembic import op
-
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("power")
 
@@ -74,8 +74,6 @@ def test_a_database_without_tables_names_the_command(url: str, tmp_path: Path) -
 
 
 def test_readonly_refuses_writes_and_makes_no_file(url: str, engine: Engine, tmp_path: Path) -> None:
-    from sqlalchemy.exc import OperationalError
-
     with engine.connect() as connection, pytest.raises(OperationalError, match="readonly"):
         connection.execute(text("DELETE FROM event"))
     missing = tmp_path / "none.db"

@@ -9,8 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import Recording
-from factory import STATION, inspection
+from factory import STATION, Recording, inspection
 from sqlalchemy import Engine
 from support import wait_for
 

@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import Pragma, Recording
-from factory import BOOT, STATION, inspection
+from factory import BOOT, STATION, Pragma, Recording, inspection
 from sqlalchemy import Engine
 from support import wait_for
 

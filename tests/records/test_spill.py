@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -58,8 +59,6 @@ def test_a_half_line_is_set_aside(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_takes_half_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
     spill = Spill(tmp_path / "spill.jsonl")
     spill.append({"resultId": "0"})
     write = os.write

@@ -70,7 +70,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("result_id", name="uq_inspection_result_id"),
     )
     op.create_index("ix_inspection_created_at", "inspection", ["created_at"])
-    op.create_index("ix_inspection_part_id", "inspection", ["part_id"])
+    op.create_index("ix_inspection_part_id_station", "inspection", ["part_id", "station"])
     op.create_index(
         "ix_inspection_recipe_id_recipe_version_created_at",
         "inspection",

@@ -1,0 +1,35 @@
+"""A shift's records, and the dashboard that shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from shift import Shift
+
+
+@pytest.fixture(autouse=True)
+def _fresh_caches() -> Iterator[None]:
+    """No answer of another test's database."""
+    yield
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shift]:
+    """Sixty parts; shared, so add nothing."""
+    shift = Shift(tmp_path_factory.mktemp("filled"))
+    shift.fill(60)
+    yield shift
+    shift.close()
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Shift]:
+    """A line that has not inspected anything yet; the test's own."""
+    shift = Shift(tmp_path)
+    yield shift
+    shift.close()

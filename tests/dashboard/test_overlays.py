@@ -1,0 +1,91 @@
+"""What is drawn over a picture, and where."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dashboard import overlays
+from dashboard.overlays import Heat
+from inspector.domain import Image
+from inspector.records.views import FindingView
+
+PICTURE = np.full((120, 160, 3), 90, np.uint8)
+
+
+def _finding(kind: str = "anomaly", score: float = 0.9, *, expected: bool = False) -> FindingView:
+    place = (40.0, 40.0, 80.0, 80.0) if expected else None
+    return FindingView("check", kind, "cap", score, 0.5, (100.0, 60.0, 140.0, 100.0), place)
+
+
+def _colour_share(image: Image, colour: tuple[int, int, int]) -> float:
+    """Share of pixels of an RGB colour."""
+    return float(np.all(image[:, :, ::-1] == colour, axis=2).mean())
+
+
+def test_picture_alone_is_only_enlarged() -> None:
+    drawn = overlays.draw(PICTURE, long_side_px=320)
+    assert drawn.shape == (240, 320, 3)
+    assert np.all(drawn == 90)
+    assert np.all(PICTURE == 90)
+
+
+def test_failing_finding_is_boxed_in_its_place() -> None:
+    drawn = overlays.draw(PICTURE, [_finding()], long_side_px=640)
+    edge = drawn[60 * 4 : 100 * 4, 100 * 4 + 2]
+    assert _colour_share(edge[:, None], overlays.FAIL) == 1.0
+    assert np.all(drawn[:, : 90 * 4] == 90)
+
+
+def test_finding_in_the_band_has_another_colour() -> None:
+    drawn = overlays.draw(PICTURE, [_finding(score=0.4)], long_side_px=640)
+    assert _colour_share(drawn, overlays.BAND) > 0
+    assert _colour_share(drawn, overlays.FAIL) == 0
+
+
+def test_missing_component_is_dashed_where_it_belongs_and_nowhere_else() -> None:
+    drawn = overlays.draw(PICTURE, [_finding("missing", expected=True)], long_side_px=640)
+    edge = drawn[40 * 4 : 80 * 4, 40 * 4][:, None]
+    assert 0.3 < _colour_share(edge, overlays.FAIL) < 0.9
+    assert np.all(drawn[:, 100 * 4 :] == 90)
+
+
+def test_misplaced_component_is_shown_with_its_expected_place() -> None:
+    drawn = overlays.draw(PICTURE, [_finding("misplaced", expected=True)], long_side_px=640)
+    for x1, y1 in ((40, 40), (100, 60)):
+        assert _colour_share(drawn[y1 * 4 : y1 * 4 + 80, x1 * 4 : x1 * 4 + 80], overlays.FAIL) > 0
+
+
+def test_a_quality_finding_has_no_place() -> None:
+    assert np.all(overlays.draw(PICTURE, [_finding("quality")], long_side_px=320) == 90)
+
+
+def test_label_of_a_box_at_the_edge_stays_inside() -> None:
+    at_edge = FindingView("c", "defect", "a rather long label", 1.0, 0.5, (150, 0, 160, 10), None)
+    drawn = overlays.draw(PICTURE, [at_edge], long_side_px=640)
+    assert _colour_share(drawn[:, -10:], overlays.FAIL) > 0
+
+
+def test_heat_colours_what_is_hot_and_leaves_the_rest() -> None:
+    values = np.zeros((4, 4), np.float32)
+    values[:2, :2] = 1.5
+    drawn = overlays.draw(PICTURE, heat=Heat(values, (80.0, 40.0, 160.0, 120.0)), long_side_px=160)
+    assert np.all(drawn[:, :80] == 90)
+    assert np.all(drawn[100:, 140:] == 90)
+    assert np.abs(drawn[45:55, 85:95].astype(int) - 90).max() > 60
+
+
+def test_heat_that_reaches_over_the_edge_is_cut() -> None:
+    heat = Heat(np.full((2, 2), 2, np.float32), (-40.0, -40.0, 40.0, 40.0))
+    drawn = overlays.draw(PICTURE, heat=heat, long_side_px=160)
+    assert drawn.shape == PICTURE.shape
+    assert np.all(drawn[45:, 45:] == 90)
+    outside = Heat(np.full((2, 2), 2, np.float32), (500.0, 0.0, 600.0, 90.0))
+    assert np.all(overlays.draw(PICTURE, heat=outside, long_side_px=160) == 90)
+
+
+def test_jpeg_round_trip_and_damaged_files() -> None:
+    again = overlays.decode(overlays.encode(PICTURE))
+    assert again is not None
+    assert again.shape == PICTURE.shape
+    assert overlays.decode(b"no picture") is None
+    assert overlays.decode(b"") is None
