@@ -16,7 +16,9 @@ PASS, FAIL, REVIEW = "#1fb58f", "#ff6b45", "#ffc928"
 """Bars on the dark ground; told apart by brightness too."""
 _STAGE = "#6ebeff"
 _TEXT = "#eef3f7"
-_ROW_PX = 44
+_ROW_PX = 36
+_AXIS_PX = 64
+"""Streamlit counts the axis and its title as part of the height."""
 SCORE_END = 1.5
 """Where the axis ends unless a score lies beyond."""
 
@@ -56,7 +58,7 @@ def score_bars(scores: Sequence[ScoreView]) -> Chart:
         .encode(x="review:Q", y=y)
     )
     layers = alt.layer(bars, threshold, review, labels)
-    return layers.properties(height=max(1, len(rows)) * _ROW_PX)
+    return layers.properties(height=max(1, len(rows)) * _ROW_PX + _AXIS_PX)
 
 
 def stage_bars(stages: Mapping[str, float]) -> Chart:
@@ -72,7 +74,7 @@ def stage_bars(stages: Mapping[str, float]) -> Chart:
     labels = base.mark_text(align="left", dx=6, color=_TEXT, fontSize=13).encode(
         x="ms:Q", y=y, text="text:N"
     )
-    return alt.layer(bars, labels).properties(height=max(1, len(rows)) * _ROW_PX)
+    return alt.layer(bars, labels).properties(height=max(1, len(rows)) * _ROW_PX + _AXIS_PX)
 
 
 def stages(

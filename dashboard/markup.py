@@ -104,9 +104,12 @@ def station_bar(
     )
 
 
-def alarm(sentence: str) -> str:
-    """A line that nobody overlooks."""
-    return f'<div class="alarm" role="alert"><span>⚠</span>{escape(sentence)}</div>'
+def alarms(sentences: Iterable[str]) -> str:
+    """Lines that nobody overlooks."""
+    return "".join(
+        f'<div class="alarm" role="alert"><span>⚠</span>{escape(sentence)}</div>'
+        for sentence in sentences
+    )
 
 
 def stamp(sentence: str) -> str:

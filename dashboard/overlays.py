@@ -86,7 +86,9 @@ def blend_heat(image: Image, heat: npt.NDArray[np.float32], box: PixelBox) -> Im
     full = cv2.resize(heat, (x2 - x1, y2 - y1), interpolation=cv2.INTER_LINEAR)
     part = full[top - y1 : bottom - y1, left - x1 : right - x1]
     level = np.clip((part - _HEAT_FROM) / (_HEAT_FULL - _HEAT_FROM), 0, 1)
-    colour = cv2.applyColorMap((55 + 200 * level).astype(np.uint8), cv2.COLORMAP_INFERNO).astype(np.float32)
+    colour = cv2.applyColorMap((55 + 200 * level).astype(np.uint8), cv2.COLORMAP_INFERNO).astype(
+        np.float32
+    )
     opacity = (np.sqrt(level) * _HEAT_OPACITY)[:, :, None]
     result = image.copy()
     below = result[top:bottom, left:right].astype(np.float32)

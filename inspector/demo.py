@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from inspector.build import LiveStation, build_live_station
-from inspector.config import Broker, LineConfig, StationConfig
+from inspector.config import Broker, LineConfig, SimulatedCamera, StationConfig
 from inspector.desk import Counters
 from inspector.errors import DefectError, InputError, OutsideError, RetryableError
 from inspector.records.database import open_engine
@@ -172,7 +172,7 @@ class Demonstration:
         say: Callable[[str], None],
     ) -> None:
         options = self._options
-        renderer = SceneRenderer(options.seed)
+        renderer = SceneRenderer(self._world_seed())
         next_s = time.monotonic()
         next_line_s = next_s + 1.0
         for index, fault in enumerate(self._plan()):
@@ -189,6 +189,11 @@ class Demonstration:
             if time.monotonic() >= next_line_s:
                 next_line_s = time.monotonic() + 1.0
                 say(self.tally.progress())
+
+    def _world_seed(self) -> int:
+        """The line that is filmed: belt, light and metal are those of the configured camera."""
+        camera = self._station.cameras[0]
+        return camera.seed if isinstance(camera, SimulatedCamera) else self._options.seed
 
     def _trigger(self, plc: SimPlc, part_id: str) -> None:
         try:

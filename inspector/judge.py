@@ -32,7 +32,7 @@ def judge(findings: Iterable[Finding], faults: Iterable[Cause] = ()) -> Judgemen
     failing: set[Cause] = set()
     uncertain: set[Cause] = set()
     for finding in findings:
-        if math.isnan(finding.score):
+        if not math.isfinite(finding.score):
             untrusted.add(Cause.MODEL_FAULT)
         elif finding.kind is FindingKind.QUALITY:
             untrusted.add(Cause.named(finding.label))

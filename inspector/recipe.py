@@ -86,9 +86,9 @@ class _CheckSpec(_Strict):
     """How findings name this check; by default its kind, or its model's name for ``anomaly``."""
     model: Name
     """Name of a bundle folder beside the recipe."""
-    threshold: float | None = None
+    threshold: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """FAIL at or above it; by default what the bundle's card calibrated."""
-    review_threshold: float | None = None
+    review_threshold: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """REVIEW from here up to ``threshold``; by default the same, no band."""
 
     @model_validator(mode="after")

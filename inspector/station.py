@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from inspector.domain import (
     Part,
     Score,
 )
-from inspector.errors import InspectorError
+from inspector.errors import DefectError, InspectorError
 from inspector.judge import judge
 from inspector.ports import AnomalyModel, Check, Detector
 from inspector.recipe import Recipe
@@ -92,7 +93,7 @@ class Station:
             part = self._with_detections(part)
             started = _lap(stages, "detect", started)
             for check in self._checks:
-                results.append(check.inspect(part))
+                results.append(_proven(check.name, check.inspect(part)))
                 started = _lap(stages, check.name, started)
         except InspectorError as error:
             # the part must be looked at by a person; the line goes on
@@ -101,7 +102,7 @@ class Station:
         for result in results:
             findings += result.findings
         scores = tuple(score for result in results for score in result.scores)
-        ordered = tuple(sorted(findings, key=lambda finding: -finding.score / finding.threshold))
+        ordered = tuple(sorted(findings, key=_gravity))
         return Judged(
             judge(ordered),
             COMPLETED,
@@ -126,6 +127,19 @@ class Station:
 def aborted(cause: Cause, fault: str = "") -> Judged:
     """A part that was not inspected: ``resultState`` 3 and REVIEW."""
     return Judged(judge((), (cause,)), ABORTED, fault=fault)
+
+
+def _proven(name: str, result: CheckResult) -> CheckResult:
+    """The same result; :class:`DefectError` when a score is no number: it can neither judge nor be kept."""
+    scores = [*(score.score for score in result.scores), *(found.score for found in result.findings)]
+    if not all(map(math.isfinite, scores)):
+        raise DefectError(f"check '{name}' gave a score that is no number")
+    return result
+
+
+def _gravity(finding: Finding) -> float:
+    """Sorts the findings that exceed their threshold most to the front."""
+    return -finding.score / max(finding.threshold, 1e-9)
 
 
 def _lap(stages: dict[str, float], name: str, started: float) -> float:

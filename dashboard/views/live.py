@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import streamlit as st
 
 from dashboard import context, data, markup, texts
@@ -41,27 +43,29 @@ def watch(config: LineConfig, name: str) -> None:
 
 
 def _status(source: Source, seen: Snapshot) -> None:
-    state, silent = seen.state, seen.silent_since
+    silent = seen.silent_since is not None
     simulated = seen.last is not None and seen.last.summary.is_simulated
-    name = source.station.name
-    bar = markup.station_bar(
-        source.config.line, name, state, silent=silent is not None, simulated=simulated
-    )
-    st.html(bar)
-    if silent is not None:
-        since = markup.clock(silent, source.zone)
-        st.html(markup.alarm(texts.NOT_RESPONDING.format(since=since)))
-        return
+    line, name = source.config.line, source.station.name
+    st.html(markup.station_bar(line, name, seen.state, silent=silent, simulated=simulated))
+    if alarms := list(_alarms(source, seen)):
+        st.html(markup.alarms(alarms))
+
+
+def _alarms(source: Source, seen: Snapshot) -> Iterator[str]:
+    state = seen.state
     if state is None:
-        st.html(markup.alarm(texts.NEVER_REPORTED.format(station=name)))
+        yield texts.NEVER_REPORTED.format(station=source.station.name)
+        return
+    if seen.silent_since is not None:
+        yield texts.NOT_RESPONDING.format(since=markup.clock(seen.silent_since, source.zone))
+        # What it said before is no longer known to hold.
         return
     if not state.online:
-        st.html(markup.alarm(texts.OFFLINE))
+        yield texts.OFFLINE
     if state.error_code or state.error_text:
-        text = texts.ERROR_CODE.format(code=state.error_code, text=state.error_text)
-        st.html(markup.alarm(text))
+        yield texts.ERROR_CODE.format(code=state.error_code, text=state.error_text)
     for camera in seen.lost_cameras:
-        st.html(markup.alarm(texts.CAMERA_LOST.format(camera=camera)))
+        yield texts.CAMERA_LOST.format(camera=camera)
 
 
 def _outdated(source: Source, seen: Snapshot) -> str:

@@ -61,7 +61,8 @@ class AnomalyCheck:
                 self._review,
             )
             for result, box in scored
-            if result.score >= self._review
+            # not '>=': a score that is no number must not pass by failing every comparison
+            if not result.score < self._review
         )
         worst, box = max(scored, key=lambda pair: pair[0].score)
         score = Score(self.name, worst.score, self._threshold, self._review)

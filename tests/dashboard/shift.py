@@ -49,7 +49,13 @@ stations:
     deadline_ms: 500
     evidence: {pass_share: 1.0}
 """
-_FAULTS = [FaultKind.SCRATCH, FaultKind.MISSING_SCREW, FaultKind.STAIN, FaultKind.FOREIGN, FaultKind.DENT]
+_FAULTS = [
+    FaultKind.SCRATCH,
+    FaultKind.MISSING_SCREW,
+    FaultKind.STAIN,
+    FaultKind.FOREIGN,
+    FaultKind.DENT,
+]
 _THRESHOLD, _REVIEW = 0.62, 0.48
 
 

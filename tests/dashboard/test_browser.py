@@ -33,7 +33,16 @@ def address(empty: Shift, tmp_path: Path) -> Iterator[str]:
     port = free_port()
     options = {"port": str(port), "address": "127.0.0.1", "headless": "true"}
     server = [f"--server.{name}={value}" for name, value in options.items()]
-    command = [sys.executable, "-m", "streamlit", "run", str(APP), *server, "--", str(empty.config_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        str(APP),
+        *server,
+        "--",
+        str(empty.config_path),
+    ]
     with (tmp_path / "streamlit.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=tmp_path)
     try:

@@ -61,9 +61,7 @@ def _has_all(words: str, expected: Iterable[str]) -> None:
         assert piece in words, f"'{piece}' is not in: {words}"
 
 
-def test_live_shows_the_last_part_and_the_shift(
-    filled: Shift, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_live_shows_the_last_part_and_the_shift(filled: Shift, monkeypatch: pytest.MonkeyPatch) -> None:
     filled.report()
     page = _open(monkeypatch, filled.config_path).run()
     assert not page.exception
@@ -78,9 +76,7 @@ def test_live_shows_the_last_part_and_the_shift(
     assert "not responding" not in words
 
 
-def test_live_names_the_state_as_the_plc_sees_it(
-    empty: Shift, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_live_names_the_state_as_the_plc_sees_it(empty: Shift, monkeypatch: pytest.MonkeyPatch) -> None:
     empty.fill(2)
     changes = {"state": "Error", "mode": "commissioning", "health": "act", "clock_synced": False}
     empty.report(**changes, error_code=17, error_text="the disk is full", cameras={"top": "lost"})
@@ -94,9 +90,7 @@ def test_live_before_the_first_part(empty: Shift, monkeypatch: pytest.MonkeyPatc
     _has_all(words, ["No part inspected yet", "cover-1 has not reported its state yet"])
 
 
-def test_live_never_shows_an_old_picture_as_live(
-    empty: Shift, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_live_never_shows_an_old_picture_as_live(empty: Shift, monkeypatch: pytest.MonkeyPatch) -> None:
     empty.fill(2)
     empty.age_state(timedelta(seconds=30))
     page = _open(monkeypatch, empty.config_path).run()
@@ -107,9 +101,7 @@ def test_live_never_shows_an_old_picture_as_live(
     assert "Ready" not in words
 
 
-def test_live_says_when_the_station_was_stopped(
-    empty: Shift, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_live_says_when_the_station_was_stopped(empty: Shift, monkeypatch: pytest.MonkeyPatch) -> None:
     empty.fill(1)
     empty.report(online=False, state="Preoperational")
     words = _live(monkeypatch, empty.config_path)
@@ -163,9 +155,7 @@ def test_parts_finds_by_a_piece_of_the_id(filled: Shift, monkeypatch: pytest.Mon
     assert list(findings["Counts"]) == ["yes"]
 
 
-def test_parts_by_verdict_cause_recipe_and_time(
-    filled: Shift, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_parts_by_verdict_cause_recipe_and_time(filled: Shift, monkeypatch: pytest.MonkeyPatch) -> None:
     page = _parts(monkeypatch, filled.config_path)
     page.multiselect[0].set_value(["FAIL"]).run()
     verdicts = set(page.dataframe[0].value["Verdict"])
