@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -15,11 +16,10 @@ from pydantic import (
     Field,
     StringConstraints,
     field_validator,
-    model_validator,
 )
 
 from inspector.recipe import Name
-from inspector.yamlfile import YamlFile
+from inspector.yamlfile import Location, YamlFile
 
 TopicBase = Annotated[str, StringConstraints(pattern=r"^[^/+#\s]+(/[^/+#\s]+)*$", max_length=200)]
 ClockTime = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
@@ -122,7 +122,8 @@ class Records(_Strict):
     """How long a batch may wait to fill."""
     journal_fsync: bool = False
     """Flush the journal to the disk for each trigger and verdict. Without it a power cut can lose what
-    the system had not yet written out, usually the last 30 s; a killed process loses nothing."""
+    the system had not yet written out, usually the last 30 s, and SQLite the commits since its last
+    checkpoint; a killed process loses nothing."""
 
 
 class Evidence(_Strict):
@@ -194,15 +195,6 @@ class LineConfig(_Strict):
             raise ValueError(f"'{value}' is no IANA time zone, such as Europe/Berlin")
         return value
 
-    @model_validator(mode="after")
-    def _names_are_unique(self) -> LineConfig:
-        for key in ("name", "topic"):
-            values = [getattr(station, key) for station in self.stations]
-            for value in values:
-                if values.count(value) > 1:
-                    raise ValueError(f"two stations have the {key} '{value}'")
-        return self
-
     @property
     def zone(self) -> ZoneInfo:
         """The plant's time zone."""
@@ -231,6 +223,8 @@ def load_config(path: Path) -> LineConfig:
     """Read a line file. Raises :class:`~inspector.errors.ConfigError` with file, line and remedy."""
     file = YamlFile(path)
     config = file.parse(LineConfig)
+    for location, message in _doubles(config):
+        raise file.error(location, message, "Give each its own")
     base = path.resolve().parent
 
     def absolute(value: Path | None) -> Path | None:
@@ -262,3 +256,19 @@ def load_config(path: Path) -> LineConfig:
     return config.model_copy(
         update={"state_dir": absolute(config.state_dir), "stations": tuple(stations)}
     )
+
+
+def _doubles(config: LineConfig) -> Iterator[tuple[Location, str]]:
+    """What two would answer to."""
+    seen: set[tuple[str, str]] = set()
+    for number, station in enumerate(config.stations):
+        for key in ("name", "topic"):
+            named = (key, getattr(station, key))
+            if named in seen:
+                yield ("stations", number, key), f"two stations have the {key} '{named[1]}'"
+            seen.add(named)
+        names = [camera.name for camera in station.cameras]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                place = ("stations", number, "cameras", index, "name")
+                yield place, f"two cameras of station '{station.name}' are called '{name}'"

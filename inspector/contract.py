@@ -356,7 +356,8 @@ def utc_text(moment: datetime) -> str:
 def record_fields(inspection: Inspection) -> dict[str, Any]:
     """The whole inspection under the contract's field names, as journal, JSONL and archive hold it.
 
-    All findings, ``scores``, the causes that also applied, and where the picture came from.
+    All findings, ``scores``, the causes that also applied, where the picture came from, and what
+    only the records want beside it.
     """
     result = ResultPayload.of(inspection)
     fields: dict[str, Any] = result.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -366,7 +367,12 @@ def record_fields(inspection: Inspection) -> dict[str, Any]:
     ]
     fields["source"] = inspection.source
     fields["frame"] = inspection.frame
+    fields["imageSize"] = list(inspection.frames[0].size) if inspection.frames else None
     fields["partBox"] = list(inspection.part_box.rounded()) if inspection.part_box else None
+    fields["station"] = inspection.station
+    fields["challenge"] = inspection.trigger.challenge
+    fields["deadlineMs"] = round(inspection.trigger.deadline_s * 1000, 3)
+    fields["stagesMs"] = dict(inspection.timings.stages_ms)
     return fields
 
 

@@ -13,7 +13,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
 
 from inspector.bundle import Bundle
 from inspector.errors import BundleError, InputError
@@ -91,14 +98,17 @@ class _CheckSpec(_Strict):
     review_threshold: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """REVIEW from here up to ``threshold``; by default the same, no band."""
 
-    @model_validator(mode="after")
-    def _band_is_below(self) -> _CheckSpec:
-        if self.review_threshold is not None:
-            if self.threshold is None:
-                raise ValueError("review_threshold needs a threshold beside it")
-            if self.review_threshold > self.threshold:
-                raise ValueError("review_threshold must not exceed threshold")
-        return self
+    @field_validator("review_threshold")
+    @classmethod
+    def _band_is_below(cls, value: float | None, info: ValidationInfo) -> float | None:
+        # a threshold that is itself wrong is not in the data, and named already
+        if value is not None and "threshold" in info.data:
+            threshold = info.data["threshold"]
+            if threshold is None:
+                raise ValueError("State the 'threshold' beside it")
+            if value > threshold:
+                raise ValueError(f"It must not exceed the threshold, {threshold}")
+        return value
 
 
 class DetectSpec(_CheckSpec):
@@ -154,14 +164,6 @@ class RecipeText(_Strict):
     quality: QualityGate = QualityGate()
     trigger: Trigger = PlcTrigger()
     checks: tuple[CheckSpec, ...] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _names_are_unique(self) -> RecipeText:
-        names = [check_name(check) for check in self.checks]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"two checks are called '{name}': give each its own 'name'")
-        return self
 
 
 def check_name(check: DetectSpec | AnomalySpec | AssemblySpec) -> str:
@@ -254,7 +256,12 @@ def _misfits(recipe: Recipe) -> Iterator[tuple[Location, str, str]]:
     if isinstance(trigger, CrossingTrigger) and unknown(trigger.label):
         yield ("trigger", "label"), f"no model detects '{trigger.label}'", offer
     place: Location
+    names: set[str] = set()
     for index, check in enumerate(recipe.text.checks):
+        if (name := check_name(check)) in names:
+            place = ("checks", index, "name") if check.name else ("checks", index)
+            yield place, f"two checks are called '{name}'", "Give each its own 'name'"
+        names.add(name)
         if check.model not in recipe.bundles:
             continue  # not trained yet
         card = recipe.bundles[check.model].card

@@ -39,6 +39,9 @@ class YamlFile:
             raise ConfigError(
                 f"not valid YAML: {error.problem}", "Mend the line", path=path, line=line
             ) from error
+        except (yaml.YAMLError, ValueError) as error:
+            # a forbidden character, or a date that does not exist
+            raise ConfigError(f"not valid YAML: {error}", "Mend the file", path=path) from error
         self._lines: dict[Location, int] = {}
         if node is not None:
             self._index(node, ())
@@ -48,8 +51,16 @@ class YamlFile:
     def _index(self, node: yaml.Node, location: Location) -> None:
         self._lines.setdefault(location, node.start_mark.line + 1)
         if isinstance(node, yaml.MappingNode):
+            seen: set[str] = set()
             for key, value in node.value:
-                self._lines[(*location, key.value)] = key.start_mark.line + 1
+                line = key.start_mark.line + 1
+                if key.value in seen:
+                    # YAML would silently take the last one
+                    raise ConfigError(
+                        f"'{key.value}' is given twice", "Remove one", path=self.path, line=line
+                    )
+                seen.add(key.value)
+                self._lines[(*location, key.value)] = line
                 self._index(value, (*location, key.value))
         elif isinstance(node, yaml.SequenceNode):
             for index, value in enumerate(node.value):
@@ -58,11 +69,7 @@ class YamlFile:
     def line(self, location: Location) -> int:
         """The line of that value, or of the innermost enclosing one that is in the file."""
         # pydantic puts the tags of unions into its locations; the file does not have them
-        known: Location = ()
-        for key in location:
-            if (*known, key) in self._lines:
-                known = (*known, key)
-        return self._lines.get(known, 1)
+        return self._lines.get(self._known(location), 1)
 
     def error(self, location: Location, message: str, remedy: str = "") -> ConfigError:
         """A :class:`ConfigError` that points at that value."""
@@ -73,31 +80,69 @@ class YamlFile:
         try:
             return model.model_validate(self.data)
         except ValidationError as error:
-            offences = [self._offence(detail, model) for detail in error.errors()]
+            offences = self._offences(error.errors(), model)
         location, message, remedy = offences[0]
-        others = [f"{self.path}:{self.line(place)}: {text}" for place, text, _ in offences[1:]]
+        others = [
+            f"{self.path}:{self.line(place)}: {text}. {advice}".rstrip(". ")
+            for place, text, advice in offences[1:]
+        ]
         if others:
             remedy = "\n".join([remedy, *others]) if remedy else "\n".join(others)
         raise self.error(location, message, remedy)
 
-    def _offence(self, detail: ErrorDetails, model: type[BaseModel]) -> tuple[Location, str, str]:
-        location: Location = detail["loc"]
-        key = ".".join(str(part) for part in location if (part in self._parts(location)))
-        if detail["type"] == "extra_forbidden":
-            close = difflib.get_close_matches(str(location[-1]), _field_names(model), n=1)
-            remedy = f"Did you mean '{close[0]}'?" if close else "Remove it"
-            return location, f"unknown key '{key}'", remedy
-        if detail["type"] == "missing":
-            return location, f"'{key or location[-1]}' is missing", f"Add '{location[-1]}: …'"
-        return location, f"'{key}': {detail['msg'].removeprefix('Value error, ')}", ""
+    def _offences(
+        self, details: list[ErrorDetails], model: type[BaseModel]
+    ) -> list[tuple[Location, str, str]]:
+        """Location, message and remedy of each offence; what only follows from another is left out."""
+        found: dict[tuple[Location, str], list[str]] = {}
+        places = [detail["loc"] for detail in details]
+        for detail in details:
+            location = detail["loc"]
+            if detail["type"] == "too_short" and any(
+                place[: len(location)] == location != place for place in places
+            ):
+                continue  # the list is short because of an offence inside it
+            place, message, remedy = self._offence(detail, model)
+            # a value that fits no member of a union offends once, with one remedy a member
+            remedies = found.setdefault((place, message), [])
+            if remedy and remedy not in remedies:
+                remedies.append(remedy)
+        return [(place, text, ", or: ".join(advice)) for (place, text), advice in found.items()]
 
-    def _parts(self, location: Location) -> set[int | str]:
-        """The keys of a location that are in the file, and the last one whatever it is."""
+    def _offence(self, detail: ErrorDetails, model: type[BaseModel]) -> tuple[Location, str, str]:
+        location = self._known(detail["loc"])
+        name = detail["loc"][-1] if detail["loc"] else ""
+        key = ".".join(str(part) for part in location)
+        said = detail["msg"].removeprefix("Value error, ")
+        context: Mapping[str, Any] = detail.get("ctx", {})
+        if detail["type"] == "extra_forbidden":
+            return location, f"unknown key '{key}'", _meant(str(name), _field_names(model), "Remove it")
+        if detail["type"] == "missing":
+            return location, f"'{'.'.join(map(str, (*location, name)))}' is missing", f"Add '{name}: …'"
+        if detail["type"] == "union_tag_not_found":
+            tag = str(context["discriminator"]).strip("'")
+            return location, f"'{key}.{tag}' is missing", f"Add '{tag}: …'"
+        if detail["type"] == "union_tag_invalid":
+            tag, kinds = str(context["discriminator"]).strip("'"), str(context["expected_tags"])
+            offered = [kind.strip("' ") for kind in kinds.split(",")]
+            remedy = _meant(str(context["tag"]), offered, f"Known are {', '.join(offered)}")
+            return (*location, tag), f"'{key}.{tag}' is '{context['tag']}', which is unknown", remedy
+        if isinstance(detail["input"], dict | list):
+            return location, f"'{key}' is not valid", said
+        return location, f"'{key}' is {detail['input']!r}", said
+
+    def _known(self, location: Location) -> Location:
+        """The part of a location that is in the file."""
         known: Location = ()
         for key in location:
             if (*known, key) in self._lines:
                 known = (*known, key)
-        return {*known, location[-1]}
+        return known
+
+
+def _meant(word: str, offered: list[str], otherwise: str) -> str:
+    close = difflib.get_close_matches(word, offered, n=1)
+    return f"Did you mean '{close[0]}'?" if close else otherwise
 
 
 def _field_names(model: type[BaseModel]) -> list[str]:

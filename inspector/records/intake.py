@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
+from inspector.contract import record_fields
 from inspector.domain import Inspection
 from inspector.errors import StorageError
 from inspector.records.evidence import EvidenceStore
 from inspector.records.ledger import Ledger
-from inspector.records.rows import Fields, full_fields
+from inspector.records.rows import Fields
 
 PICTURES_LIMIT_BYTES = 256_000_000
 """Most bytes of pictures that wait in memory."""
@@ -125,7 +126,7 @@ class Intake:
         return {**fields, "evidence": self._evidence.adopt(station, created, fields["resultId"])}
 
     def _fields(self, item: _Live) -> Fields:
-        fields = full_fields(item.inspection)
+        fields = record_fields(item.inspection)
         fields["imageSize"] = item.size
         fields["evidence"] = []
         if item.picture_bytes and self._evidence is not None:

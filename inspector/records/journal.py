@@ -147,6 +147,8 @@ def read_leftover(folder: Path) -> Leftover:
             except ValueError:
                 # half a line, cut off by the crash: its event was never answered
                 continue
+            if not isinstance(entry, dict):
+                continue  # half a line can still be a number
             if entry["event"] == "accepted":
                 trigger = _trigger(entry)
                 accepted[(boot, (trigger.plc_boot_id, trigger.trigger_id))] = trigger

@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from inspector.config import Records
+from inspector.contract import record_fields
 from inspector.domain import Health, Inspection, Level, StationStatus
 from inspector.errors import StorageError
 from inspector.records.database import open_engine, storage_failures, upgrade
@@ -30,7 +31,6 @@ from inspector.records.ledger import Ledger, RecorderCounts
 from inspector.records.rows import (
     Fields,
     event_row,
-    full_fields,
     insert_events,
     insert_records,
     put_status,
@@ -113,12 +113,12 @@ class DatabaseRecorder:
         """Take an inspection over without waiting; the frames are let go of as soon as possible."""
         self._ledger.count(accepted=1)
         if not self._intake.put(inspection):
-            self._shelve(full_fields(inspection))
+            self._shelve(record_fields(inspection))
 
     def recover(self, records: Iterable[Fields]) -> int:
         """Take over what a journal holds; how many. The database keeps those that it has already.
 
-        A record is a dictionary of ``record_fields`` or :func:`~inspector.records.rows.full_fields`.
+        A record is a dictionary of :func:`inspector.contract.record_fields`.
         """
         number = 0
         for fields in records:

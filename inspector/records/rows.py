@@ -1,7 +1,8 @@
 """From an inspection to its rows: one way for the live path, the spill file and the journal.
 
-A record travels as a plain dictionary under the contract's field names, as ``record_fields`` makes it,
-with what only the database wants beside it. What a journal of an older version lacks has a default.
+A record travels as a plain dictionary under the contract's field names, as ``record_fields`` makes it;
+the recorder adds ``evidence``: ``name, kind, path, bytes`` of each file. What a journal of an older
+version lacks has a default.
 """
 
 from __future__ import annotations
@@ -12,26 +13,11 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Table, func, insert, select, update
 
-from inspector.contract import record_fields
-from inspector.domain import Inspection, Level, StationStatus
+from inspector.domain import Level, StationStatus
 from inspector.records.tables import EVENT, EVIDENCE, FINDING, INSPECTION, SCORE, STATION_STATE
 
 Fields: TypeAlias = Mapping[str, Any]
 """One record, JSON-compatible, under the contract's field names."""
-
-
-def full_fields(inspection: Inspection) -> dict[str, Any]:
-    """The fields of ``record_fields``, and ``station, deadlineMs, stagesMs, challenge, imageSize``.
-
-    The recorder adds ``evidence``: ``name, kind, path, bytes`` of each file.
-    """
-    fields = record_fields(inspection)
-    fields["station"] = inspection.station
-    fields["deadlineMs"] = round(inspection.trigger.deadline_s * 1000, 3)
-    fields["stagesMs"] = {name: round(value, 3) for name, value in inspection.timings.stages_ms.items()}
-    fields["challenge"] = inspection.trigger.challenge
-    fields["imageSize"] = list(inspection.frames[0].size) if inspection.frames else None
-    return fields
 
 
 def insert_records(connection: Connection, station: str, records: Sequence[Fields]) -> list[str]:

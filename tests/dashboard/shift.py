@@ -1,4 +1,4 @@
-"""A line's records as a shift leaves them: simulated pictures, their truth as findings, a station state."""
+"""A line's records as a shift leaves them: simulated pictures, findings, a station state."""
 
 from __future__ import annotations
 
