@@ -35,7 +35,6 @@ from inspector.line import StationLine
 from inspector.plc.mqtt import MqttPlc
 from inspector.ports import AnomalyModel, Camera, Check, Detector, Inbound
 from inspector.recipe import AnomalySpec, AssemblySpec, CheckSpec, Recipe, check_name, load_recipe
-from inspector.records.database import upgrade
 from inspector.records.evidence import EvidenceStore
 from inspector.records.journal import Journal, Leftover, read_leftover
 from inspector.records.recorder import DatabaseRecorder
@@ -108,13 +107,11 @@ def build_recorder(
     station: StationConfig,
     on_recorded: Callable[[Sequence[str]], None] = lambda _: None,
 ) -> DatabaseRecorder:
-    """The station's recorder, its database brought to the newest schema. Not yet started."""
-    folder = config.station_dir(station)
-    upgrade(config.database_url(station))
+    """The station's recorder, not yet started."""
     return DatabaseRecorder(
         config.database_url(station),
         station.name,
-        folder,
+        config.station_dir(station),
         config=station.records,
         evidence=EvidenceStore(config.evidence_dir(station), station.evidence),
         on_recorded=on_recorded,

@@ -81,6 +81,7 @@ class Control:
         self._clock, self._accept = clock, accept
         self._watch = ClockWatch()
         self._conditions = Conditions(linked=plc is None, free_running=free_running)
+        self._warm = False
         self._needs_plc = plc is not None and not free_running
         self.state = StateName.PREOPERATIONAL
         self._error_code, self._error_text = 0, ""
@@ -106,8 +107,8 @@ class Control:
         return self._watch.synced()
 
     def warm(self) -> None:
-        """Models and recipe are loaded and have run once."""
-        self._conditions = replace(self._conditions, warm=True)
+        """Models and recipe are loaded and have run once; told by another thread."""
+        self._warm = True
 
     def journal_failed(self, error: StorageError) -> None:
         """Nothing can be noted, so nothing may be accepted until it can."""
@@ -171,7 +172,11 @@ class Control:
             fault, code = f"camera lost: {names}", CAMERA_ERROR
         alive = not self._needs_plc or now - self._plc_heard_s < HEARTBEAT_DEAD_S
         self._conditions = replace(
-            self._conditions, cameras_up=signs.cameras_up, plc_alive=alive, fault=fault
+            self._conditions,
+            cameras_up=signs.cameras_up,
+            warm=self._warm,
+            plc_alive=alive,
+            fault=fault,
         )
         self._error_code, self._error_text = code, fault
         for state in path(self.state, self._conditions):

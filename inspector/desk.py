@@ -108,6 +108,7 @@ class Desk:
                 if known.trigger.part_id != payload.part_id:
                     return self._refuse(Reason.CONFLICT, ids)
                 return self._refuse(Reason.DUPLICATE, ids, self._still_in_time(known, message.at_s))
+            self._count_gap(key)
             if state is not StateName.READY:
                 return self._refuse(Reason.NOT_READY, ids)
             if payload.recipe_id != self.recipe_id:
@@ -183,14 +184,18 @@ class Desk:
                 counts["not_taken"],
             )
 
-    def _accept(self, payload: TriggerPayload, at_s: float) -> Trigger:
-        boot, number = key = (payload.plc_boot_id, payload.trigger_id)
-        if self._last[0] == boot:
-            self._counts["gaps"] += max(0, (number - self._last[1] - 1) & 0xFFFFFFFF) % 0x80000000
+    def _count_gap(self, key: Key) -> None:
+        if self._last[0] == key[0]:
+            step = (key[1] - self._last[1]) & 0xFFFFFFFF
+            if not 0 < step < 0x80000000:
+                return  # an earlier one, sent again after it was refused
+            self._counts["gaps"] += step - 1
         self._last = key
+
+    def _accept(self, payload: TriggerPayload, at_s: float) -> Trigger:
+        key = (payload.plc_boot_id, payload.trigger_id)
         trigger = Trigger(
-            boot,
-            number,
+            *key,
             payload.part_id,
             at_s,
             payload.deadline_ms / 1000,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import structlog
 
 from inspector.contract import record_fields
 from inspector.domain import Frame, Inspection, Part
-from inspector.errors import FootageError, InputError
+from inspector.errors import FootageError, InputError, StorageError
 from inspector.freerun import Crossings, EveryFrame
 from inspector.issue import Issuer
 from inspector.ports import Recording
@@ -115,19 +116,28 @@ class JsonLines:
         """Raises :class:`InputError` when the file cannot be written."""
         try:
             self._stream = path.open("w", encoding="utf-8")
+            self._path = path
         except OSError as error:
             raise InputError(
                 f"{path} cannot be written: {error.strerror}", "Name another file after --jsonl"
             ) from error
 
     def __call__(self, inspection: Inspection) -> None:
-        json.dump(record_fields(inspection), self._stream, ensure_ascii=False)
-        self._stream.write("\n")
-        self._stream.flush()
+        """Write the line through to the file; :class:`StorageError` when the disk is full."""
+        line = json.dumps(record_fields(inspection), ensure_ascii=False)
+        try:
+            self._stream.write(line + "\n")
+            self._stream.flush()
+        except OSError as error:
+            raise StorageError(
+                f"{self._path} cannot be written: {error.strerror}", "Free some space"
+            ) from error
 
     def close(self) -> None:
         """Finish the file."""
-        self._stream.close()
+        # what could not be flushed has been reported
+        with suppress(OSError):
+            self._stream.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,22 +171,26 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
 
 def compare(before: Iterable[dict[str, Any]], after: Iterable[dict[str, Any]]) -> list[Change]:
     """Parts whose verdict differs, joined on source and the nearest trigger frame within 5."""
-    unmatched = list(before)
+    places: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for row in before:
+        places.setdefault((row["source"], row["frame"]), []).append(row)
+    unmatched = list(after)
     changes = []
-    for row in after:
-        near = [
-            other
-            for other in unmatched
-            if other["source"] == row["source"] and abs(other["frame"] - row["frame"]) <= NEAR_FRAMES
-        ]
-        if not near:
-            changes.append(Change(row["source"], row["frame"], "not there", _said(row)))
-            continue
-        match = min(near, key=lambda other: abs(other["frame"] - row["frame"]))
-        unmatched.remove(match)
-        if match["verdict"] != row["verdict"]:
-            changes.append(Change(row["source"], row["frame"], _said(match), _said(row)))
-    changes += [Change(row["source"], row["frame"], _said(row), "not there") for row in unmatched]
+    # the nearest first: a part that one run lacks must not shift all that follow
+    for distance in range(NEAR_FRAMES + 1):
+        waiting, unmatched = unmatched, []
+        for row in waiting:
+            source, frame = row["source"], row["frame"]
+            near = places.get((source, frame - distance)) or places.get((source, frame + distance))
+            if not near:
+                unmatched.append(row)
+                continue
+            match = near.pop(0)
+            if match["verdict"] != row["verdict"]:
+                changes.append(Change(source, frame, _said(match), _said(row)))
+    changes += [Change(row["source"], row["frame"], "not there", _said(row)) for row in unmatched]
+    gone = [row for rows in places.values() for row in rows]
+    changes += [Change(row["source"], row["frame"], _said(row), "not there") for row in gone]
     return sorted(changes, key=lambda change: (change.source, change.frame))
 
 

@@ -130,7 +130,7 @@ def aborted(cause: Cause, fault: str = "") -> Judged:
 
 
 def _proven(name: str, result: CheckResult) -> CheckResult:
-    """The same result; :class:`DefectError` when a score is no number: it can neither judge nor be kept."""
+    """The same result; :class:`DefectError` when a score in it is no number."""
     scores = [*(score.score for score in result.scores), *(found.score for found in result.findings)]
     if not all(map(math.isfinite, scores)):
         raise DefectError(f"check '{name}' gave a score that is no number")

@@ -41,7 +41,8 @@ class YamlFile:
             ) from error
         except (yaml.YAMLError, ValueError) as error:
             # a forbidden character, or a date that does not exist
-            raise ConfigError(f"not valid YAML: {error}", "Mend the file", path=path) from error
+            what = " ".join(str(error).split())
+            raise ConfigError(f"not valid YAML: {what}", "Mend the file", path=path) from error
         self._lines: dict[Location, int] = {}
         if node is not None:
             self._index(node, ())

@@ -78,7 +78,7 @@ def replay(
     lines = JsonLines(jsonl) if jsonl else None
     rows: list[dict[str, Any]] = []
     with (
-        build_recorder(line, chosen) as recorder,
+        build_recorder(line, chosen).start() as recorder,
         SimulatedPublisher.opened(chosen if publish else None) as publisher,
     ):
         sinks: list[Callable[[Inspection], None]] = [publisher.publish, recorder.record]

@@ -7,6 +7,7 @@ costs a disk flush for each trigger and each verdict.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -28,8 +29,10 @@ class _Segment:
     path: Path
     fd: int
     size: int = 0
-    open: set[Key] = field(default_factory=set)
-    """Triggers accepted here whose verdict is not yet in the database."""
+    torn: bool = False
+    """The last line was cut off by a full disk."""
+    open: set[Key | str] = field(default_factory=set)
+    """Triggers without a verdict, and ids of the verdicts that are not yet in the database."""
 
 
 class Journal:
@@ -42,8 +45,7 @@ class Journal:
         self._fsync = fsync
         self._lock = Lock()
         self._number = 0
-        self._keys: dict[str, tuple[_Segment, Key]] = {}
-        self._home: dict[Key, _Segment] = {}
+        self._home: dict[Key | str, _Segment] = {}
         self._segments = [self._new_segment()]
 
     def accept(self, trigger: Trigger) -> None:
@@ -60,12 +62,15 @@ class Journal:
 
     def verdict(self, key: Key, fields: Mapping[str, Any]) -> None:
         """Note a verdict (``contract.record_fields``) before its result is published."""
+        result_id = str(fields["resultId"])
         with self._lock:
-            self._append(self._segments[-1], {"event": "verdict", "record": fields})
-            # a part that the picture triggered has no acceptance of its own
-            segment = self._home.pop(key, self._segments[-1])
-            segment.open.add(key)
-            self._keys[str(fields["resultId"])] = (segment, key)
+            # beside its acceptance, so that the two are deleted together; a recovered verdict has none
+            segment = self._home.get(result_id) or self._home.get(key) or self._segments[-1]
+            self._append(segment, {"event": "verdict", "record": fields})
+            segment.open.discard(key)
+            segment.open.add(result_id)
+            self._home.pop(key, None)
+            self._home[result_id] = segment
 
     def check(self) -> None:
         """Raise :class:`StorageError` while nothing can be written; an empty line is the proof."""
@@ -79,9 +84,9 @@ class Journal:
         """These are in the database; segments that hold nothing else are deleted."""
         with self._lock:
             for result_id in result_ids:
-                segment, key = self._keys.pop(result_id, (None, None))
-                if segment is not None and key is not None:
-                    segment.open.discard(key)
+                segment = self._home.pop(result_id, None)
+                if segment is not None:
+                    segment.open.discard(result_id)
             for segment in self._segments[:-1]:
                 if not segment.open:
                     os.close(segment.fd)
@@ -109,12 +114,14 @@ class Journal:
 
     def _append(self, segment: _Segment, entry: Mapping[str, Any]) -> None:
         data = json.dumps(entry, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        if segment.torn:
+            data = b"\n" + data
         try:
             written = os.write(segment.fd, data)
-            if written != len(data):
-                # a disk that fills up in the middle of a line; the reader skips the torn rest
-                os.write(segment.fd, b"\n")
-                raise StorageError(f"{segment.path}: disk full", "Free some space")
+            # a disk that fills up in the middle of a line; the reader skips the torn rest
+            segment.torn = written != len(data)
+            if segment.torn:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             if self._fsync:
                 os.fsync(segment.fd)
         except OSError as error:
