@@ -1,0 +1,193 @@
+"""Recipes: proven against their bundles, hashed with them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from fakes import RECIPE, write_bundle, write_recipe
+
+from inspector.domain import Cause
+from inspector.errors import ConfigError, InputError
+from inspector.recipe import Expectation, check_name, load_recipe
+
+FULL = """\
+product: soap
+version: 3
+trigger: {kind: crossing, label: bottle, line_x: 0.4}
+checks:
+  - kind: assembly
+    model: detector
+    expect:
+      - {label: cap, per: bottle, region: top}
+  - kind: anomaly
+    model: face
+    region: {of: bottle}
+  - kind: detect
+    model: detector
+    labels: [scratch]
+    threshold: 0.5
+    review_threshold: 0.3
+"""
+
+
+def test_a_good_recipe_loads_with_its_bundles(tmp_path: Path) -> None:
+    recipe = load_recipe(write_recipe(tmp_path, FULL))
+    assert recipe.recipe_id == "soap"
+    assert sorted(recipe.bundles) == ["detector", "face"]
+    assert [check_name(check) for check in recipe.text.checks] == ["assembly", "face", "detect"]
+    assert recipe.detector_of("cap") == "detector"
+
+
+def test_a_minimal_recipe_is_complete(tmp_path: Path) -> None:
+    text = "product: soap\nversion: 1\nchecks: [{kind: detect, model: detector}]\n"
+    recipe = load_recipe(write_recipe(tmp_path, text))
+    assert recipe.text.trigger.kind == "plc"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message", "remedy"),
+    [
+        ("threshold: 0.5", "treshold: 0.5", 15, "unknown key 'checks.2.treshold'", "'threshold'"),
+        ("model: face", "model: fcae", 10, "fcae holds no model.json", "inspector train"),
+        ("threshold: 0.5", "threshold: 50%", 15, "'checks.2.threshold' is '50%'", "valid number"),
+        ("threshold: 0.5", "threshold: .nan", 15, "'checks.2.threshold' is nan", "finite"),
+        ("threshold: 0.5", "threshold: .inf", 15, "'checks.2.threshold' is inf", "finite"),
+        ("threshold: 0.5", "threshold: 0", 15, "'checks.2.threshold' is 0", "greater than 0"),
+        ("line_x: 0.4", "line_x: 256", 3, "'trigger.line_x' is 256", "less than 1"),
+        ("[scratch]", "[scratch, dent]", 14, "does not know the label 'dent'", "bottle, cap, scratch"),
+        ("label: cap", "label: lid", 8, "does not know the label 'lid'", "bottle, cap, scratch"),
+        ("per: bottle", "per: jar", 8, "does not know the label 'jar'", "bottle, cap, scratch"),
+        ("of: bottle", "of: jar", 11, "no model detects 'jar'", "bottle, cap, scratch"),
+        ("label: bottle", "label: jar", 3, "no model detects 'jar'", "bottle, cap, scratch"),
+        ("review_threshold: 0.3", "review_threshold: 0.6", 16, "is 0.6", "not exceed the threshold, 0.5"),
+        ("    threshold: 0.5\n", "", 15, "'checks.2.review_threshold' is 0.3", "State the 'threshold'"),
+        ("kind: detect", "kind: detcet", 12, "'checks.2.kind' is 'detcet'", "Did you mean 'detect'?"),
+        ("kind: assembly", "kind: assembly\n    name: detect", 13, "called 'detect'", "its own 'name'"),
+        ("region: top", "region: topp", 8, "region' is 'topp'", "'top'"),
+        ("region: top", "region: [0, 0, 1, 1.5]", 8, "1.5", "less than or equal to 1"),
+        ("version: 3", "version: 0", 2, "'version' is 0", "greater than or equal to 1"),
+        ("version: 3\n", "", 1, "'version' is missing", "Add 'version: …'"),
+        ("product: soap", "product: so/ap", 1, "'product' is 'so/ap'", "pattern"),
+        ("model: face", "model: detector", 10, "is a model for 'detect', not for 'anomaly'", "another bundle"),
+        ("kind: detect\n    model: detector", "kind: detect\n    model: face", 13, "not for 'detect'", "another"),
+    ],
+)
+def test_what_is_wrong_is_told_with_file_line_and_remedy(
+    tmp_path: Path, old: str, new: str, line: int, message: str, remedy: str
+) -> None:
+    assert FULL.count(old) >= 1
+    folder = write_recipe(tmp_path, FULL.replace(old, new, 1) if old != "model: detector" else FULL)
+    with pytest.raises(ConfigError) as caught:
+        load_recipe(folder)
+    assert (caught.value.path, caught.value.line) == (folder / "recipe.yaml", line), str(caught.value)
+    assert message in str(caught.value)
+    assert remedy in str(caught.value)
+
+
+def test_two_checks_of_one_name_point_at_the_second(tmp_path: Path) -> None:
+    text = RECIPE + "  - {kind: detect, model: detector}\n"
+    with pytest.raises(ConfigError, match="two checks are called 'detect'") as caught:
+        load_recipe(write_recipe(tmp_path, text))
+    assert caught.value.line == 5
+
+
+def test_two_checks_of_one_kind_with_names_are_fine(tmp_path: Path) -> None:
+    text = RECIPE + "  - {kind: detect, model: detector, name: second}\n"
+    assert len(load_recipe(write_recipe(tmp_path, text)).text.checks) == 2
+
+
+def test_anomaly_without_any_threshold_is_refused(tmp_path: Path) -> None:
+    folder = write_recipe(tmp_path, FULL)
+    write_bundle(folder / "face", "anomaly", ("anomaly",), {}, b"dummy face")
+    with pytest.raises(ConfigError, match="carries no calibrated threshold") as caught:
+        load_recipe(folder)
+    assert caught.value.line == 9
+    assert caught.value.remedy == "State 'threshold'"
+
+
+def test_a_corrupt_network_is_told_at_the_line_that_names_it(tmp_path: Path) -> None:
+    folder = write_recipe(tmp_path, FULL)
+    (folder / "face" / "openvino.xml").write_bytes(b"dummy fac3")
+    with pytest.raises(ConfigError, match="is corrupt") as caught:
+        load_recipe(folder)
+    assert caught.value.line == 10
+
+
+def test_a_folder_that_is_none_and_one_without_a_recipe(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is no recipe folder"):
+        load_recipe(tmp_path / "nothing")
+    with pytest.raises(ConfigError, match=r"recipe\.yaml does not exist"):
+        load_recipe(tmp_path)
+
+
+def test_untrained_leaves_out_an_anomaly_model_that_is_not_there_yet(tmp_path: Path) -> None:
+    folder = write_recipe(tmp_path, FULL.replace("model: face", "model: later"))
+    with pytest.raises(ConfigError, match="later holds no model"):
+        load_recipe(folder)
+    assert sorted(load_recipe(folder, untrained=True).bundles) == ["detector"]
+
+
+def test_untrained_does_not_excuse_a_missing_detector(tmp_path: Path) -> None:
+    folder = write_recipe(tmp_path, RECIPE.replace("model: detector", "model: later"))
+    with pytest.raises(ConfigError, match="later holds no model"):
+        load_recipe(folder, untrained=True)
+
+
+def hashes(folder: Path) -> tuple[str, str]:
+    recipe = load_recipe(folder)
+    return recipe.recipe_hash, recipe.model_hash
+
+
+def test_hash_is_repeatable_and_the_place_of_the_folder_does_not_matter(tmp_path: Path) -> None:
+    here, there = write_recipe(tmp_path / "a", FULL), write_recipe(tmp_path / "b", FULL)
+    assert hashes(here) == hashes(there)
+    assert len(hashes(here)[0]) == 64
+
+
+def test_recipe_hash_changes_with_the_text_and_the_model_hash_does_not(tmp_path: Path) -> None:
+    folder = write_recipe(tmp_path, FULL)
+    before = hashes(folder)
+    (folder / "recipe.yaml").write_text(FULL.replace("threshold: 0.5", "threshold: 0.51"))
+    after = hashes(folder)
+    assert before[0] != after[0]
+    assert before[1] == after[1]
+
+
+def test_both_hashes_change_with_a_network_and_with_its_calibration(tmp_path: Path) -> None:
+    folder = write_recipe(tmp_path, FULL)
+    seen = [hashes(folder)]
+    write_bundle(folder / "face", "anomaly", ("anomaly",), {"threshold": 0.6}, b"another network")
+    seen.append(hashes(folder))
+    write_bundle(folder / "face", "anomaly", ("anomaly",), {"threshold": 0.7}, b"another network")
+    seen.append(hashes(folder))
+    assert len({recipe for recipe, _ in seen}) == 3
+    assert len({model for _, model in seen}) == 3
+
+
+def test_asking_for_a_label_that_nobody_detects_names_those_on_offer(tmp_path: Path) -> None:
+    recipe = load_recipe(write_recipe(tmp_path))
+    with pytest.raises(InputError, match="no model detects 'jar'") as caught:
+        recipe.detector_of("jar")
+    assert caught.value.remedy == "Labels on offer: bottle, cap, scratch"
+
+
+def test_regions_are_words_or_fractions() -> None:
+    assert Expectation(label="cap", per="bottle", region="top").place == (0, 0, 1, 0.33)
+    assert Expectation(label="cap", per="bottle", region=(0, 0.1, 0.2, 1)).place == (0, 0.1, 0.2, 1)
+
+
+@pytest.mark.parametrize("name", ["configs/recipes/shower-gel", "configs/recipes/hand-wash"])
+def test_shipped_recipes_load(name: str) -> None:
+    folder = Path(__file__).resolve().parents[1] / name
+    recipe = load_recipe(folder)
+    assert {"bottle", "cap"} <= recipe.labels()
+    card = json.loads((folder / "detector" / "model.json").read_text())
+    assert {file["runtime"] for file in card["files"]} == {"openvino", "torch"}
+
+
+def test_cause_words_round_trip() -> None:
+    assert all(Cause.named(cause.word) is cause for cause in Cause)
+    with pytest.raises(KeyError):
+        Cause.named("Nothing")
