@@ -236,10 +236,10 @@ def _mismatches(plc: PlcCounters, desk: Counters, recorded: int) -> Iterator[str
         yield f"the PLC sent {plc.triggers} triggers, the station received {desk.received}"
     if plc.accepted != desk.accepted:
         yield f"the station accepted {desk.accepted} triggers, the PLC knows of {plc.accepted}"
-    for verdict, count in desk.verdicts.items():
-        late = desk.late if verdict == "REVIEW" else 0
-        if plc.verdicts.get(verdict, 0) != count - late:
-            yield f"{verdict}: {count - late} sent, {plc.verdicts.get(verdict, 0)} acted on"
+    for verdict, judged in desk.verdicts.items():
+        sent = judged - (desk.late if verdict == "REVIEW" else 0)
+        if plc.verdicts.get(verdict, 0) != sent:
+            yield f"{verdict}: {sent} sent, {plc.verdicts.get(verdict, 0)} acted on"
     if recorded != desk.accepted - desk.in_flight:
         yield f"{desk.accepted - desk.in_flight} parts judged, {recorded} recorded"
 

@@ -6,8 +6,8 @@ of the interpreter while a network runs, so two threads overlap two parts just a
 requests of one thread would, and the checks stay functions that can be read. Parts may finish out of
 order and are matched by id.
 
-Every accepted part ends in :meth:`StationLine._finish`, whatever happens to it: late, halted, without a
-frame, too many at once. An exception that nobody foresaw ends the process through
+Every accepted part ends in :meth:`~inspector.reporting.Reporter.finish`, whatever happens to it: late,
+halted, without a frame, too many at once. An exception that nobody foresaw ends the process through
 :meth:`StationLine.check`; the journal then knows which parts were open.
 """
 
@@ -17,25 +17,25 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
 
 from inspector.acquisition import FrameBuffer
 from inspector.config import StationConfig
-from inspector.contract import ResultPayload, StateName, StatePayload, record_fields
+from inspector.contract import StateName, StatePayload
 from inspector.control import Control, Signs
 from inspector.desk import Counters, Desk
-from inspector.domain import Cause, Frame, Inspection, Part, StationStatus, Trigger, Verdict
+from inspector.domain import Cause, Frame, Part, StationStatus, Trigger, Verdict
 from inspector.errors import StorageError
 from inspector.eyes import Eye
 from inspector.freerun import Crossings
 from inspector.issue import Issuer
-from inspector.judge import judge
 from inspector.ports import Camera, Inbound, Journal, Plc, Recorder
 from inspector.recipe import CrossingTrigger
-from inspector.station import ABORTED, Judged, Station, aborted
+from inspector.reporting import Reporter
+from inspector.station import Station, aborted
 
 TICK_S = 0.05
 STATUS_S = 0.5
@@ -58,16 +58,6 @@ class _Bench:
     """One inspecting thread's place; ``since_s`` is 0 while it is idle."""
 
     since_s: float = 0.0
-
-
-@dataclass(slots=True)
-class LineCounters:
-    """What was dropped on purpose, by name."""
-
-    frames_dropped: int = 0
-    """Frames of a free-running camera that came faster than they could be searched for parts."""
-    unpublished: int = 0
-    """Verdicts in time for which there was no link."""
 
 
 @dataclass(slots=True)
@@ -105,7 +95,8 @@ class StationLine:
     ) -> None:
         """Nothing runs yet. ``plc`` makes the link, given the inbox and the last will."""
         self.config, self.station, self.clock = config, station, clock
-        self.counters = LineCounters()
+        self.frames_dropped = 0
+        """Frames of a free-running camera that came faster than they could be searched for parts."""
         self._journal, self._recorder, self._issuer = journal, recorder, issuer
         recipe, boot_id = issuer.recipe, issuer.boot_id
         spec = station.recipe.text.trigger
@@ -145,6 +136,7 @@ class StationLine:
             clock=clock,
             accept=self._enqueue,
         )
+        self.reporter = Reporter(issuer, journal, self.desk, recorder, self.plc, self.control, clock)
 
     def start(self) -> None:
         """Start all threads and return; models are warm when the state says ``Ready``."""
@@ -208,7 +200,7 @@ class StationLine:
                 try:
                     self._frames.get_nowait()
                     self._frames.task_done()
-                    self.counters.frames_dropped += 1
+                    self.frames_dropped += 1
                 except queue.Empty:
                     continue  # the other thread was faster
 
@@ -266,7 +258,7 @@ class StationLine:
             recipe_id=state.recipe_id,
             recipe_version=state.recipe_version,
             deadline_ms=self.config.deadline_ms,
-            counters=_flat(counters) | {"frames_dropped": self.counters.frames_dropped},
+            counters=_flat(counters) | {"frames_dropped": self.frames_dropped},
             cameras={name: "lost" if name in lost else "live" for name in self._eyes},
         )
 
@@ -279,7 +271,7 @@ class StationLine:
         except queue.Full:
             # accepted all the same: more parts than the station can hold are for a person to see
             self._forget_frames(trigger)
-            self._finish(trigger, aborted(Cause.OVERRUN), ())
+            self.reporter.finish(trigger, aborted(Cause.OVERRUN))
 
     def _watch_crossings(self, spec: CrossingTrigger) -> None:
         crossings = Crossings(self.station, spec, self.config.deadline_ms / 1000)
@@ -317,30 +309,25 @@ class StationLine:
         trigger, part = job.trigger, job.part
         if self.control.halted:
             self._forget_frames(trigger)
-            self._finish(trigger, aborted(Cause.HALTED), ())
+            self.reporter.finish(trigger, aborted(Cause.HALTED))
             return
         if part is None:
             frames, cause = self._acquire(trigger)
             self._forget_frames(trigger)
             if cause is not None:
-                self._finish(trigger, aborted(cause), frames)
+                self.reporter.finish(trigger, aborted(cause), frames)
                 return
             part = Part(trigger, frames)
         acquired = self.clock()
-        if self._age(trigger, part.frames) >= trigger.deadline_s:
+        if self.reporter.age_s(trigger, part.frames) >= trigger.deadline_s:
             # nobody waits for it any more: the processor is needed for the next part
-            self._finish(trigger, aborted(Cause.DEADLINE_MISSED), part.frames)
+            self.reporter.finish(trigger, aborted(Cause.DEADLINE_MISSED), part.frames)
             return
         judged = self.station.inspect(part)
         if judged.fault:
             self._recorder.event("error", "model-fault", judged.fault, partId=trigger.part_id)
-        self._finish(
-            trigger,
-            judged,
-            part.frames,
-            acquisition_ms=(acquired - started) * 1000,
-            processing_ms=(self.clock() - acquired) * 1000,
-        )
+        timings_ms = (acquired - started) * 1000, (self.clock() - acquired) * 1000
+        self.reporter.finish(trigger, judged, part.frames, timings_ms)
 
     def _acquire(self, trigger: Trigger) -> tuple[tuple[Frame, ...], Cause | None]:
         frames: list[Frame] = []
@@ -355,77 +342,6 @@ class StationLine:
     def _forget_frames(self, trigger: Trigger) -> None:
         for buffer in self._buffers.values():
             buffer.forget(trigger)
-
-    def _age(self, trigger: Trigger, frames: tuple[Frame, ...]) -> float:
-        begun = min([trigger.received_s, *(frame.exposed_s for frame in frames)])
-        return self.clock() - begun
-
-    def _finish(
-        self,
-        trigger: Trigger,
-        judged: Judged,
-        frames: tuple[Frame, ...],
-        acquisition_ms: float = 0.0,
-        processing_ms: float = 0.0,
-    ) -> None:
-        """The one end of every accepted part: journal, then report, then record."""
-        if self.control.halted and judged.judgement.cause is not Cause.HALTED:
-            judged = replace(judged, judgement=judge((), (Cause.HALTED,)), result_state=ABORTED)
-        inspection, result = self._report(trigger, judged, frames, (acquisition_ms, processing_ms))
-        self.desk.book(inspection, result)
-        self._recorder.record(inspection)
-        log.info(
-            "inspected",
-            part=trigger.part_id,
-            trigger_id=trigger.trigger_id,
-            verdict=inspection.verdict.value,
-            cause=inspection.judgement.cause.word,
-            age_ms=round(inspection.age_s * 1000, 1),
-        )
-
-    def _report(
-        self,
-        trigger: Trigger,
-        judged: Judged,
-        frames: tuple[Frame, ...],
-        timings_ms: tuple[float, float],
-    ) -> tuple[Inspection, ResultPayload | None]:
-        """Journal the verdict and publish it if it is still in time; what went out is returned."""
-        number = self._issuer.number()
-        while True:
-            age = self._age(trigger, frames)
-            late = age >= trigger.deadline_s
-            inspection = self._issuer.issue(
-                number, trigger, _late(judged) if late else judged, frames, age, timings_ms
-            )
-            try:
-                self._journal.verdict(
-                    (trigger.plc_boot_id, trigger.trigger_id), record_fields(inspection)
-                )
-            except StorageError as error:
-                # unjournaled verdicts must not reach the gate; the PLC's timer rejects the part
-                self.control.journal_failed(error)
-                return inspection, None
-            if late or self.plc is None:
-                return inspection, None
-            if self._age(trigger, frames) >= trigger.deadline_s:
-                continue  # it became late while it was written down: what counts is written last
-            result = ResultPayload.of(inspection)
-            if self.plc.publish(result):
-                return inspection, result
-            self.counters.unpublished += 1
-            return inspection, None
-
-
-def _late(judged: Judged) -> Judged:
-    """The same part, whose verdict nobody may act on any more."""
-    verdict = judge((), (Cause.DEADLINE_MISSED,))
-    causes = tuple(dict.fromkeys((*verdict.causes, *judged.judgement.causes)))
-    return replace(
-        judged,
-        judgement=replace(verdict, causes=tuple(sorted(causes, key=lambda cause: cause.code))),
-        result_state=ABORTED,
-    )
 
 
 def _flat(counters: Counters) -> dict[str, int]:

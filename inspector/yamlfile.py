@@ -97,7 +97,8 @@ class YamlFile:
         """Location, message and remedy of each offence; what only follows from another is left out."""
         found: dict[tuple[Location, str], list[str]] = {}
         places = [detail["loc"] for detail in details]
-        for detail in details:
+        # a misspelt key first: it is why another one is missing
+        for detail in sorted(details, key=lambda detail: detail["type"] != "extra_forbidden"):
             location = detail["loc"]
             if detail["type"] == "too_short" and any(
                 place[: len(location)] == location != place for place in places

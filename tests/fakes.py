@@ -96,7 +96,9 @@ def frame(
 class FakeDetector:
     """Sees what it is told to; ``answer`` may be a function of the picture."""
 
-    def __init__(self, answer: Sequence[Detection] | Callable[[Image], Sequence[Detection]] = ()) -> None:
+    def __init__(
+        self, answer: Sequence[Detection] | Callable[[Image], Sequence[Detection]] = ()
+    ) -> None:
         self.answer = answer
         self.calls = 0
 
@@ -261,7 +263,9 @@ class FakeJournal:
 # --- triggers, recipes, stations -----------------------------------------------------------------
 
 
-def trigger(number: int = 1, *, boot: int = PLC_BOOT, received_s: float = 1000.0, **changes: Any) -> Trigger:
+def trigger(
+    number: int = 1, *, boot: int = PLC_BOOT, received_s: float = 1000.0, **changes: Any
+) -> Trigger:
     """An accepted trigger of the recipe ``soap``."""
     fields: dict[str, Any] = {"part_id": f"part-{number}", "deadline_s": 5.0, "recipe_id": "soap"}
     return Trigger(boot, number, received_s=received_s, **(fields | changes))

@@ -78,7 +78,9 @@ def test_a_card_that_is_none_is_told(tmp_path: Path, card: bytes, said: str) -> 
         {"metrics": {"map50": "good"}},
     ],
 )
-def test_a_card_that_says_what_we_do_not_know_is_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_a_card_that_says_what_we_do_not_know_is_refused(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
     folder = write_bundle(tmp_path / "b")
     edit_card(folder, **changes)
     with pytest.raises(BundleError, match=next(iter(changes))):

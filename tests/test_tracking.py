@@ -71,9 +71,7 @@ def test_a_bottle_of_real_footage_crosses_at_most_once(data_dir: Path, clip: str
 def test_a_part_triggers_once_in_either_direction_on_the_frame_past_the_line(step: int) -> None:
     start = 100 if step > 0 else 540
     frames = [[bottle(start + step * n)] for n in range(50)]
-    first_past = next(
-        n for n in range(50) if (start + step * n - 320) * step >= 0
-    )
+    first_past = next(n for n in range(50) if (start + step * n - 320) * step >= 0)
     assert crossings(frames) == [first_past]
 
 
@@ -108,7 +106,9 @@ def test_a_jump_of_the_footage_does_not_confuse_neighbours() -> None:
     # 60 px at once, half the distance of the bottles, forwards along a running belt
     positions = [n * 6 + (60 if n >= 20 else 0) for n in range(100)]
     frames = [[bottle(500 + 130 * k - moved) for k in range(4)] for moved in positions]
-    truth = [next(n for n, moved in enumerate(positions) if 500 + 130 * k - moved <= 320) for k in range(4)]
+    truth = [
+        next(n for n, moved in enumerate(positions) if 500 + 130 * k - moved <= 320) for k in range(4)
+    ]
     assert crossings(frames) == truth
 
 

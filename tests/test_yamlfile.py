@@ -56,7 +56,12 @@ def test_a_valid_file_becomes_the_model(tmp_path: Path) -> None:
         (GOOD.replace("watts: 5", "watts: 5W"), 4, "'units.0.watts' is '5W'", "valid number"),
         (GOOD.replace("speed_rpm: 3", "speed_rpm: 3.5"), 5, "'units.1.speed_rpm' is 3.5", "integer"),
         (GOOD.replace("lamp", "lmap"), 3, "'units.0.kind' is 'lmap'", "Did you mean 'lamp'?"),
-        (GOOD.replace("kind: lamp", "kind: zzz"), 3, "is 'zzz', which is unknown", "Known are lamp, motor"),
+        (
+            GOOD.replace("kind: lamp", "kind: zzz"),
+            3,
+            "is 'zzz', which is unknown",
+            "Known are lamp, motor",
+        ),
         (GOOD.replace("kind: motor, ", ""), 5, "'units.1.kind' is missing", "Add 'kind: …'"),
         (GOOD + "level: loud\n", 6, "'level' is 'loud'", "'auto', or: Input should be a valid number"),
         ("name: m\nunits: []\n", 2, "'units' is not valid", "at least 1 item"),
@@ -86,12 +91,13 @@ def test_every_offence_is_told_with_its_own_line(tmp_path: Path) -> None:
         read(tmp_path, GOOD.replace("watts", "wats").replace("speed_rpm: 3", "speed_rpm: fast"))
     told = str(caught.value).splitlines()
     assert [line.split(":")[1] for line in told] == ["4", "3", "5"]
-    assert told[0].endswith("unknown key 'units.0.wats'. Did you mean 'watts'?") or (
-        "'units.0.watts' is missing" in told[0]
-    )
+    assert told[0].endswith("unknown key 'units.0.wats'. Did you mean 'watts'?")
+    assert told[2].endswith("unable to parse string as an integer")
 
 
-def test_a_list_that_is_short_only_because_its_item_is_wrong_is_not_told_as_well(tmp_path: Path) -> None:
+def test_a_list_that_is_short_only_because_its_item_is_wrong_is_not_told_as_well(
+    tmp_path: Path,
+) -> None:
     with pytest.raises(ConfigError) as caught:
         read(tmp_path, "name: m\nunits:\n  - {kind: lamp, watts: x}\n")
     assert "at least 1 item" not in str(caught.value)
@@ -99,7 +105,11 @@ def test_a_list_that_is_short_only_because_its_item_is_wrong_is_not_told_as_well
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [(b"name: a\x00b\n", "not valid YAML"), (b"name: 2024-13-45\n", "month"), (b"\xff\xfe\xfa", "cannot be read")],
+    [
+        (b"name: a\x00b\n", "not valid YAML"),
+        (b"name: 2024-13-45\n", "month"),
+        (b"\xff\xfe\xfa", "cannot be read"),
+    ],
 )
 def test_what_has_no_line_still_names_the_file_in_one_sentence(
     tmp_path: Path, text: bytes, said: str

@@ -34,11 +34,11 @@ def pipeline(
     line, station = load_station(config, None)
     figures = bench_pipeline(line, station, parts=parts, rounds=rounds)
     say(
-        f"bare loop    {figures.bare_parts_per_s:7.1f} parts/s  p50 {figures.bare_p50_ms:6.2f} ms  "
+        f"bare loop {figures.bare_parts_per_s:7.1f} parts/s  p50 {figures.bare_p50_ms:6.2f} ms  "
         f"p99 {figures.bare_p99_ms:6.2f} ms  ({figures.bare_requests} requests in flight)"
     )
     say(
-        f"station      {figures.station_parts_per_s:7.1f} parts/s  p50 {figures.station_p50_ms:6.2f} ms  "
+        f"station   {figures.station_parts_per_s:7.1f} parts/s  p50 {figures.station_p50_ms:6.2f} ms  "
         f"p99 {figures.station_p99_ms:6.2f} ms  ({figures.review} of {figures.parts} parts in REVIEW)"
     )
     say(json.dumps({name: round(value, 4) for name, value in asdict(figures).items()}))

@@ -145,7 +145,7 @@ def read_leftover(folder: Path) -> Leftover:
     """Read the journals of earlier runs, oldest first. A torn last line is what a crash leaves."""
     files = tuple(sorted(folder.glob("journal-*.jsonl"), key=lambda path: path.stat().st_mtime))
     accepted: dict[tuple[str, Key], Trigger] = {}
-    verdicts: list[dict[str, Any]] = []
+    verdicts: dict[str, dict[str, Any]] = {}
     for path in files:
         boot = path.name.split("-")[1]
         for line in path.read_bytes().splitlines():
@@ -161,9 +161,10 @@ def read_leftover(folder: Path) -> Leftover:
                 accepted[(boot, (trigger.plc_boot_id, trigger.trigger_id))] = trigger
             else:
                 record = entry["record"]
-                verdicts.append(record)
+                # one that became late while it was written down stands twice: the last counts
+                verdicts[record["resultId"]] = record
                 accepted.pop((boot, (record["plcBootId"], record["triggerId"])), None)
-    return Leftover(tuple(accepted.values()), tuple(verdicts), files)
+    return Leftover(tuple(accepted.values()), tuple(verdicts.values()), files)
 
 
 def _trigger_fields(trigger: Trigger) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
 from system.cli import ROOT, Outcome, run_here
 
 Cli = Callable[..., Outcome]

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 from support import Mosquitto, wait_for
-from system.cli import ROOT, start
 
 from inspector.errors import RetryableError
 from inspector.sim.plc import SimPlc
+from system.cli import ROOT, start
 
 TOPIC = "acme/plant/system/line1/{name}/vision"
 

@@ -13,11 +13,11 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 from support import Mosquitto, wait_for
-from system.cli import ROOT, run_here, start
 
 from inspector.demo import Tally
 from inspector.sim.gate import PartOutcome
 from inspector.sim.scene import FaultKind
+from system.cli import ROOT, run_here, start
 
 
 def test_sixty_parts_on_the_simulated_line(tmp_path: Path) -> None:

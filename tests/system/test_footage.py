@@ -82,7 +82,9 @@ def clip_d(hand_wash: tuple[Station, StationConfig], data_dir: Path) -> list[Ins
     return inspect(*hand_wash, open_footage(data_dir / "bottles" / "clip-d.mp4"))
 
 
-def test_clip_e_gives_five_inspections_and_fails_bottles_without_label(clip_e: list[Inspection]) -> None:
+def test_clip_e_gives_five_inspections_and_fails_bottles_without_label(
+    clip_e: list[Inspection],
+) -> None:
     assert [str(one.verdict) for one in clip_e] == ["PASS", "FAIL", "FAIL", "PASS", "FAIL"]
     for one in clip_e:
         expected = "None" if one.verdict is Verdict.PASS else "Anomaly"
@@ -91,12 +93,16 @@ def test_clip_e_gives_five_inspections_and_fails_bottles_without_label(clip_e: l
 
 
 def test_clip_e_triggers_where_the_bottles_cross(clip_e: list[Inspection]) -> None:
-    assert [one.frame for one in clip_e] == [pytest.approx(at, abs=3) for at in (88, 117, 136, 155, 174)]
+    assert [one.frame for one in clip_e] == [
+        pytest.approx(at, abs=3) for at in (88, 117, 136, 155, 174)
+    ]
 
 
 def test_clip_d_passes_five_bottles_on_their_caps(clip_d: list[Inspection]) -> None:
     assert [str(one.verdict) for one in clip_d] == ["PASS"] * 5
-    assert [one.frame for one in clip_d] == [pytest.approx(at, abs=3) for at in (86, 118, 145, 168, 196)]
+    assert [one.frame for one in clip_d] == [
+        pytest.approx(at, abs=3) for at in (86, 118, 145, 168, 196)
+    ]
 
 
 @pytest.mark.parametrize("painted", [1, 3])
@@ -158,7 +164,9 @@ def test_torch_and_openvino_give_the_same_findings(
             assert one.score == pytest.approx(other.score, rel=0.01, abs=0.02)
         strong = [d for d in ours.detections if d.confidence > 0.3]
         for detection in strong:
-            twin = max(theirs.detections, key=lambda d: d.box.iou(detection.box) * (d.label == detection.label))
+            twin = max(
+                theirs.detections, key=lambda d: d.box.iou(detection.box) * (d.label == detection.label)
+            )
             assert detection.box.rounded() == pytest.approx(twin.box.rounded(), abs=1.5)
             assert detection.confidence == pytest.approx(twin.confidence, abs=0.02)
 
