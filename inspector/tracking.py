@@ -22,7 +22,8 @@ TOLERANCE = 0.3
 """How far a part may lie from where the common shift puts it, as a share of its width."""
 PATIENCE = 12
 """Frames for which an unseen track is carried on with the belt."""
-DUPLICATE_IOU = 0.6
+DUPLICATE_SHARE = 0.6
+"""Two boxes that share so much of the smaller one are one part: solid parts hide less of each other."""
 
 
 @dataclass(slots=True)
@@ -153,6 +154,10 @@ def _without_duplicates(detections: list[Detection]) -> list[Detection]:
     """Of detections on the same spot only the most confident."""
     kept: list[Detection] = []
     for found in sorted(detections, key=lambda d: -d.confidence):
-        if all(found.box.iou(other.box) < DUPLICATE_IOU for other in kept):
+        if not any(_is_same(found.box, other.box) for other in kept):
             kept.append(found)
     return kept
+
+
+def _is_same(one: Box, other: Box) -> bool:
+    return one.intersection(other) >= DUPLICATE_SHARE * min(one.area, other.area)

@@ -12,7 +12,7 @@ from support import result_payload
 
 from inspector.contract import Reason, ResultAckPayload, ResultPayload, StateName
 from inspector.desk import Desk
-from inspector.domain import Cause, Inspection, RecipeRef, Timings, Trigger
+from inspector.domain import Cause, Inspection, RecipeRef, Trigger
 from inspector.issue import Issuer
 from inspector.judge import judge
 from inspector.ports import Received
@@ -25,7 +25,9 @@ def desk() -> Desk:
     return Desk("soap")
 
 
-def admit(at: Desk, message: Received, state: StateName = StateName.READY) -> tuple[str, Trigger | None]:
+def admit(
+    at: Desk, message: Received, state: StateName = StateName.READY
+) -> tuple[str, Trigger | None]:
     admission = at.admit(message, state)
     assert admission.ack.accepted == (admission.ack.reason is Reason.ACCEPTED)
     assert (admission.trigger is not None) == admission.ack.accepted
@@ -82,7 +84,9 @@ def test_same_key_with_the_same_part_is_a_duplicate_also_while_in_flight_and_not
 
 
 @pytest.mark.parametrize(("after_s", "again"), [(0.0, True), (0.499, True), (0.5, False), (9.0, False)])
-def test_a_duplicate_gets_its_result_again_only_within_the_deadline(after_s: float, again: bool) -> None:
+def test_a_duplicate_gets_its_result_again_only_within_the_deadline(
+    after_s: float, again: bool
+) -> None:
     at = desk()
     trigger = accepted(at, at_s=1000.0, deadlineMs=500)
     result = finish(at, trigger)
@@ -292,7 +296,9 @@ def test_counters_reconcile_at_any_moment(seed: int) -> None:
                 recipeId=rng.choice(["soap", "soap", "other"]),
                 at_s=float(step),
             )
-            admission = at.admit(message, rng.choice([StateName.READY, StateName.READY, StateName.ERROR]))
+            admission = at.admit(
+                message, rng.choice([StateName.READY, StateName.READY, StateName.ERROR])
+            )
             if admission.trigger is not None:
                 open_parts.append(admission.trigger)
         counters = at.counters()

@@ -22,7 +22,7 @@ import numpy as np
 from inspector.bench.bare import BareLoop
 from inspector.bench.broker import local_mosquitto
 from inspector.build import build_live_station
-from inspector.config import Acquisition, Broker, LineConfig, StationConfig
+from inspector.config import Acquisition, Broker, Evidence, LineConfig, StationConfig
 from inspector.domain import Image
 from inspector.errors import OutsideError
 from inspector.recipe import load_recipe
@@ -33,6 +33,8 @@ from inspector.sim.scene import FaultKind, SceneRenderer
 
 FAULTY_EVERY = 20
 IN_FLIGHT = 4
+PASS_SHARE = 0.05
+"""Of the good parts whose picture is kept."""
 LOAD = 0.7
 """Share of the full speed at which latencies are compared."""
 DEADLINE_MS = 5000.0
@@ -126,7 +128,12 @@ def station_under_test(
     with tempfile.TemporaryDirectory() as folder, local_mosquitto() as broker:
         window = Acquisition(mode="wire", before_ms=spacing_s * 900, after_ms=DEADLINE_MS / 10)
         station = station.model_copy(
-            update={"broker": broker, "acquisition": window, "deadline_ms": DEADLINE_MS}
+            update={
+                "broker": broker,
+                "acquisition": window,
+                "deadline_ms": DEADLINE_MS,
+                "evidence": Evidence(pass_share=PASS_SHARE),
+            }
         )
         config = config.model_copy(update={"state_dir": Path(folder)})
         camera = FiredCamera("top")

@@ -1,0 +1,389 @@
+"""The conversation with the PLC, message by message, on a clock that stands still."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+from fakes import FakeClock, FakeJournal, FakePlc, FakeRecorder, command, trigger_message
+
+from inspector import clock as clock_module
+from inspector.clock import ClockWatch
+from inspector.contract import COMMAND_LIMIT, Reason, ResultPayload, StatePayload
+from inspector.control import CAMERA_ERROR, RETRY_S, STORAGE_ERROR, Control, Signs, draw_boot_id
+from inspector.desk import Desk
+from inspector.domain import Health, Inspection, RecipeRef, Trigger
+from inspector.issue import Issuer
+from inspector.judge import judge
+from inspector.ports import LinkDown, LinkUp, Received
+from inspector.station import Judged
+
+RECIPE = RecipeRef("soap", 3, "0" * 64, "1" * 64)
+HEALTHY = Signs()
+
+
+class Rig:
+    """A control and everything around it; time moves by :meth:`pass_time` alone."""
+
+    def __init__(self, *, free_running: bool = False, has_plc: bool = True) -> None:
+        self.clock, self.plc, self.journal = FakeClock(), FakePlc(), FakeJournal()
+        self.recorder, self.desk = FakeRecorder(), Desk("soap")
+        self.accepted: list[Trigger] = []
+        self.signs = HEALTHY
+        self.plc_beats = True
+        self.control = Control(
+            desk=self.desk,
+            journal=self.journal,
+            recorder=self.recorder,
+            plc=self.plc if has_plc else None,
+            recipe=RECIPE,
+            mode="production",
+            free_running=free_running,
+            boot_id=5,
+            clock=self.clock,
+            accept=self.accepted.append,
+        )
+
+    @property
+    def state(self) -> str:
+        return self.control.state.value
+
+    def handle(self, message: Any) -> None:
+        if isinstance(message, Received):
+            message = dataclasses.replace(message, at_s=self.clock())
+        self.control.handle(message)
+
+    def pass_time(self, seconds: float = 0.05) -> None:
+        """Ticks each 50 ms, and the PLC's heart beats, as long as it does."""
+        for _ in range(round(seconds / 0.05)):
+            self.clock.advance(0.05)
+            if self.plc_beats:
+                self.control.handle(Received("plc/hb", b"{}", self.clock()))
+            self.control.tick(self.signs)
+
+    def ready(self) -> Rig:
+        self.handle(LinkUp())
+        self.control.warm()
+        self.pass_time()
+        assert self.state == "Ready"
+        return self
+
+    def last_state(self) -> StatePayload:
+        return self.plc.of(StatePayload)[-1]
+
+
+def test_ready_needs_broker_models_cameras_and_the_heartbeat_of_the_plc() -> None:
+    rig = Rig()
+    rig.plc_beats = False
+    rig.signs = Signs(cameras_up=False)
+    seen = []
+
+    def step() -> None:
+        rig.pass_time()
+        seen.append(rig.state)
+
+    step()
+    rig.handle(LinkUp())
+    step()
+    rig.signs = HEALTHY
+    step()
+    rig.control.warm()
+    step()
+    rig.plc_beats = True
+    step()
+    assert seen == ["Preoperational", "Preoperational", "Initialized", "Initialized", "Ready"]
+
+
+def test_every_state_on_the_way_is_published_once() -> None:
+    rig = Rig().ready()
+    rig.pass_time(1)
+    assert rig.plc.states == ["Initialized", "Ready"]
+    payload = rig.last_state()
+    assert (payload.recipe_id, payload.recipe_version, payload.station_boot_id) == ("soap", 3, 5)
+    assert (payload.online, payload.mode, payload.health) == (True, "production", "good")
+
+
+def test_state_is_published_again_after_a_reconnect() -> None:
+    # the broker may hold our last will
+    rig = Rig().ready()
+    before = len(rig.plc.states)
+    rig.handle(LinkDown("broken pipe"))
+    rig.pass_time()
+    rig.handle(LinkUp())
+    rig.pass_time()
+    assert rig.plc.states[before:] == ["Initialized", "Ready"]
+    rig.handle(LinkUp())
+    rig.pass_time()
+    assert rig.plc.states[before:] == ["Initialized", "Ready", "Ready"]
+    assert rig.recorder.named("link-down") == ["broken pipe"]
+
+
+def test_a_state_that_could_not_be_sent_is_sent_later() -> None:
+    rig = Rig().ready()
+    rig.plc.up = False
+    rig.signs = Signs(lost_cameras=("top",), cameras_up=False)
+    rig.pass_time()
+    assert rig.plc.states[-1] == "Ready"
+    rig.plc.up = True
+    rig.pass_time()
+    assert rig.plc.states[-1] == "Error"
+
+
+def test_heart_beats_each_500_ms_with_rising_numbers() -> None:
+    rig = Rig().ready()
+    before = len(rig.plc.beats)
+    rig.pass_time(10)
+    beats = rig.plc.beats[before:]
+    assert 18 <= len(beats) <= 20
+    numbers = [beat.n for beat in beats]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert {beat.boot_id for beat in beats} == {5}
+
+
+def test_a_stuck_pipeline_stops_the_heartbeat_and_its_progress_starts_it_again() -> None:
+    rig = Rig().ready()
+    rig.signs = Signs(stuck=True)
+    before = len(rig.plc.beats)
+    rig.pass_time(3)
+    assert len(rig.plc.beats) == before
+    rig.signs = HEALTHY
+    rig.pass_time()
+    assert len(rig.plc.beats) == before + 1
+
+
+def test_without_the_plcs_heartbeat_ready_is_left_within_two_seconds_and_returns() -> None:
+    rig = Rig().ready()
+    rig.plc_beats = False
+    rig.pass_time(1.4)
+    assert rig.state == "Ready"
+    rig.pass_time(0.5)
+    assert rig.state == "Initialized"
+    rig.handle(trigger_message())
+    assert rig.plc.acks[-1].reason is Reason.NOT_READY
+    rig.plc_beats = True
+    rig.pass_time()
+    assert rig.state == "Ready"
+
+
+def test_free_running_needs_no_heartbeat() -> None:
+    rig = Rig(free_running=True)
+    rig.plc_beats = False
+    rig.handle(LinkUp())
+    rig.control.warm()
+    rig.pass_time(3)
+    assert rig.state == "ContinuousExecution"
+
+
+def test_without_a_broker_there_is_nothing_to_wait_for() -> None:
+    rig = Rig(has_plc=False)
+    rig.plc_beats = False
+    rig.control.warm()
+    rig.pass_time()
+    assert rig.state == "Ready"
+
+
+@pytest.mark.parametrize(("lost", "up"), [(("top",), False), (("top", "side"), True)])
+def test_a_lost_camera_is_error_by_name_and_heals(lost: tuple[str, ...], up: bool) -> None:
+    rig = Rig().ready()
+    rig.signs = Signs(lost_cameras=lost, cameras_up=up)
+    rig.pass_time()
+    payload = rig.last_state()
+    assert payload.state.value == "Error"
+    assert payload.error_code == CAMERA_ERROR
+    assert payload.health == "act"
+    assert all(name in payload.error_text for name in lost)
+    rig.signs = HEALTHY
+    rig.pass_time()
+    assert rig.plc.states[-2:] == ["Initialized", "Ready"]
+    assert rig.last_state().error_code == 0
+    assert rig.last_state().error_text == ""
+
+
+def test_halt_lasts_until_reset() -> None:
+    rig = Rig().ready()
+    rig.handle(command("halt", commandId="h1"))
+    rig.pass_time()
+    assert (rig.state, rig.control.halted) == ("Halted", True)
+    assert (rig.plc.acks[-1].command_id, rig.plc.acks[-1].reason) == ("h1", Reason.ACCEPTED)
+    rig.handle(trigger_message())
+    assert rig.plc.acks[-1].reason is Reason.NOT_READY
+    rig.handle(LinkUp())
+    rig.pass_time(1)
+    assert rig.state == "Halted"
+    rig.handle(command("reset"))
+    rig.pass_time()
+    assert (rig.state, rig.control.halted) == ("Ready", False)
+    assert rig.plc.states[-2:] == ["Initialized", "Ready"]
+
+
+def test_halt_is_possible_before_the_start_is_over() -> None:
+    rig = Rig()
+    rig.handle(command("halt"))
+    rig.pass_time()
+    assert rig.state == "Halted"
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"recipeId": "soap"}, Reason.ACCEPTED),
+        ({"recipeId": "soap", "recipeVersion": 3, "batchId": "b"}, Reason.ACCEPTED),
+        ({"recipeId": "soap", "recipeVersion": 4}, Reason.UNKNOWN_RECIPE),
+        ({"recipeId": "shampoo"}, Reason.UNKNOWN_RECIPE),
+        ({}, Reason.MALFORMED),
+        ({"recipeId": "soap", "recipeVersion": -1}, Reason.MALFORMED),
+    ],
+)
+def test_prepare_recipe_is_answered_by_what_the_station_can_do(
+    fields: dict[str, Any], reason: Reason
+) -> None:
+    rig = Rig().ready()
+    rig.handle(command("prepareRecipe", **fields))
+    (ack,) = rig.plc.acks
+    assert (ack.reason, ack.accepted) == (reason, reason is Reason.ACCEPTED)
+    assert ack.command_id == (None if reason is Reason.MALFORMED else "c1")
+
+
+@pytest.mark.parametrize("topic", ["halt", "reset", "prepareRecipe", "challenge"])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\xff", b"[]", b"{}", b'{"v":1,"commandId":7}', b"[" * 4000, b" " * (COMMAND_LIMIT + 1)],
+)
+def test_a_malformed_command_is_refused_and_has_no_effect(topic: str, data: bytes) -> None:
+    rig = Rig().ready()
+    rig.handle(Received(f"cmd/{topic}", data, 0.0))
+    rig.pass_time()
+    assert [ack.reason for ack in rig.plc.acks] == [Reason.MALFORMED]
+    assert rig.state == "Ready"
+
+
+@pytest.mark.parametrize("expected", [[], ["bad"], "good", ["good"] * 101])
+def test_a_challenge_of_what_is_neither_good_nor_faulty_is_malformed(expected: Any) -> None:
+    rig = Rig().ready()
+    rig.handle(command("challenge", expected=expected))
+    assert rig.plc.acks[-1].reason is Reason.MALFORMED
+
+
+def test_a_challenge_arms_the_next_triggers() -> None:
+    rig = Rig().ready()
+    rig.handle(command("challenge", expected=["faulty"]))
+    for number in (1, 2):
+        rig.handle(trigger_message(number))
+    assert [trigger.challenge for trigger in rig.accepted] == ["faulty", None]
+
+
+def test_an_unknown_topic_is_ignored() -> None:
+    rig = Rig().ready()
+    rig.handle(Received("cmd/dance", b"{}", 0.0))
+    assert rig.plc.acks == []
+
+
+def test_an_accepted_trigger_is_journaled_before_it_is_answered_and_then_inspected() -> None:
+    rig = Rig().ready()
+    answered: list[int] = []
+    rig.journal.accept = lambda trigger: answered.append(len(rig.plc.acks))  # type: ignore[method-assign]
+    rig.handle(trigger_message(4))
+    assert answered == [0]
+    assert [ack.reason for ack in rig.plc.acks] == [Reason.ACCEPTED]
+    assert [trigger.trigger_id for trigger in rig.accepted] == [4]
+
+
+def test_while_the_journal_fails_triggers_are_refused_and_the_state_is_error_until_it_heals() -> None:
+    rig = Rig().ready()
+    rig.journal.full = True
+    rig.handle(trigger_message(1))
+    assert [(ack.reason, ack.trigger_id) for ack in rig.plc.acks] == [(Reason.NOT_READY, 1)]
+    assert rig.accepted == []
+    assert rig.desk.counters().reconciled
+    rig.pass_time()
+    payload = rig.last_state()
+    assert (payload.state.value, payload.error_code) == ("Error", STORAGE_ERROR)
+    assert "disk is full" in payload.error_text
+    rig.pass_time(2 * RETRY_S)
+    assert rig.state == "Error"
+    rig.journal.full = False
+    rig.pass_time(1.1 * RETRY_S)
+    assert rig.state == "Ready"
+    rig.handle(trigger_message(1))
+    assert rig.plc.acks[-1].reason is Reason.ACCEPTED
+
+
+def test_what_the_records_say_of_their_health_is_in_the_state() -> None:
+    rig = Rig().ready()
+    rig.recorder.health = Health("watch", "behind by 400 records")
+    rig.pass_time()
+    assert (rig.last_state().health, rig.last_state().error_text) == ("watch", "behind by 400 records")
+    rig.recorder.health = Health("act", "x" * 1000)
+    rig.pass_time()
+    assert len(rig.last_state().error_text) == 200
+
+
+def done(trigger: Trigger) -> Inspection:
+    issuer = Issuer("s", 5, RECIPE, simulated=False)
+    return issuer.issue(issuer.number(), trigger, Judged(judge(()), 1), (), 0.01, (0.0, 0.0))
+
+
+def test_a_duplicate_is_answered_and_its_result_goes_out_again() -> None:
+    rig = Rig().ready()
+    rig.handle(trigger_message())
+    inspection = done(rig.accepted[0])
+    rig.desk.book(inspection, ResultPayload.of(inspection))
+    rig.handle(trigger_message())
+    assert [ack.reason for ack in rig.plc.acks] == [Reason.ACCEPTED, Reason.DUPLICATE]
+    assert [result.result_id for result in rig.plc.results] == [inspection.result_id]
+    assert len(rig.accepted) == 1
+
+
+def test_a_pass_that_was_not_taken_is_counted_and_noted() -> None:
+    rig = Rig().ready()
+    rig.handle(trigger_message())
+    inspection = done(rig.accepted[0])
+    rig.desk.book(inspection, ResultPayload.of(inspection))
+    ack = b'{"v":1,"resultId":"%s","taken":false,"reason":"late"}' % inspection.result_id.encode()
+    rig.handle(Received("cmd/resultAck", ack, 0.0))
+    assert rig.desk.counters().not_taken == 1
+    assert "late" in rig.recorder.named("not-taken")[0]
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b'{"resultId":1}', b"x" * (COMMAND_LIMIT + 1)])
+def test_a_malformed_result_ack_does_no_harm(data: bytes) -> None:
+    rig = Rig().ready()
+    rig.handle(Received("cmd/resultAck", data, 0.0))
+    rig.pass_time()
+    assert rig.state == "Ready"
+    assert rig.plc.acks == []
+
+
+def test_boot_ids_are_random_uint32_and_never_zero() -> None:
+    drawn = {draw_boot_id() for _ in range(100)}
+    assert len(drawn) > 90
+    assert all(0 < number <= 0xFFFFFFFF for number in drawn)
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_clock_that_is_set_is_told_and_changes_no_decision(
+    hours: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    monkeypatch.setattr(clock_module, "_TIMESYNCD", tmp_path / "absent")
+    wall, monotonic = FakeClock(1.7e9), FakeClock(50.0)
+    watch = ClockWatch(wall, monotonic)
+    wall.advance(3600)
+    monotonic.advance(3600)
+    assert watch.synced()
+    wall.advance(0.9)
+    assert watch.synced()
+    wall.advance(3600 * hours)
+    assert not watch.synced()
+
+
+def test_the_systems_own_word_on_its_clock_counts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    monkeypatch.setattr(clock_module, "_TIMESYNCD", tmp_path)
+    monkeypatch.setattr(clock_module, "_SYNCED", tmp_path / "synchronized")
+    assert not ClockWatch().synced()
+    (tmp_path / "synchronized").touch()
+    assert ClockWatch().synced()
+
+
