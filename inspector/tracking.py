@@ -20,6 +20,10 @@ BIRTH_CONFIDENCE = 0.5
 CONTINUE_CONFIDENCE = 0.2
 TOLERANCE = 0.3
 """How far a part may lie from where the common shift puts it, as a share of its width."""
+ODDITY = 2.0
+"""Parts that a shift must explain more for each part's width that it differs from the last one."""
+TURN_ROUND = 1.5
+"""The same for a belt that would have changed its direction."""
 PATIENCE = 12
 """Frames for which an unseen track is carried on with the belt."""
 DUPLICATE_SHARE = 0.6
@@ -79,25 +83,27 @@ class Tracker:
         return [track for track in self.tracks if track.missed == 0]
 
     def _common_shift(self, boxes: Sequence[Box]) -> float:
-        """The shift along x that explains most detections, the likeliest of equal ones."""
+        """The shift along x that explains most detections for the least surprise."""
         live = [track for track in self.tracks if track.missed <= 2]
-        best, best_key = self.velocity, (0, 0.0)
+        shifts = [box.centre[0] - track.box.centre[0] for track in live for box in boxes]
+        return max(shifts, key=lambda shift: self._merit(shift, live, boxes), default=self.velocity)
+
+    def _merit(self, shift: float, live: Sequence[Track], boxes: Sequence[Box]) -> float:
+        """In parts: how many a shift explains, less how odd it would be of a belt.
+
+        One part leaves and one enters all the time, so a shift by the spacing of two parts may
+        explain one part more than the true one; it is the odder by far.
+        """
+        merit = 0.0
         for track in live:
-            for box in boxes:
-                shift = box.centre[0] - track.box.centre[0]
-                explained, residual = 0, 0.0
-                for other in live:
-                    distance = min(abs(other.box.centre[0] + shift - b.centre[0]) for b in boxes)
-                    if distance <= TOLERANCE * other.box.width:
-                        explained += 1
-                        residual += distance / other.box.width
-                # a belt that runs does not turn round between two frames
-                backwards = 1.0 if shift * self.velocity < -4.0 else 0.0
-                surprise = abs(shift - self.velocity) / max(1.0, track.box.width)
-                key = (explained, -(residual / max(1, explained) + 0.5 * surprise + backwards))
-                if key > best_key or best_key == (0, 0.0):
-                    best, best_key = shift, key
-        return best
+            distance = min(abs(track.box.centre[0] + shift - box.centre[0]) for box in boxes)
+            share = distance / max(1.0, track.box.width)
+            if share <= TOLERANCE:
+                merit += 1.0 - share
+        width = sum(track.box.width for track in live) / len(live)
+        merit -= ODDITY * abs(shift - self.velocity) / max(1.0, width)
+        # a belt that runs does not turn round between two frames
+        return merit - (TURN_ROUND if shift * self.velocity < -4.0 else 0.0)
 
     def _match(self, seen: Sequence[Detection], shift: float) -> list[tuple[Track, Detection]]:
         candidates = []
