@@ -134,6 +134,13 @@ class Desk:
         with self._lock:
             self._expected.extend(expected)
 
+    def send(self, result: ResultPayload) -> None:
+        """Remember a result before it is published: its acknowledgement may overtake :meth:`book`."""
+        with self._lock:
+            self._sent[result.result_id] = Verdict(result.verdict)
+            while len(self._sent) > REMEMBERED:
+                self._sent.popitem(last=False)
+
     def book(self, inspection: Inspection, result: ResultPayload | None) -> None:
         """Book a verdict; ``result`` is what was published, None when nothing was."""
         trigger = inspection.trigger
@@ -145,10 +152,6 @@ class Desk:
             self._counts[inspection.judgement.cause.word] += 1
             if key in self._known:
                 self._known[key].result = result
-            if result is not None:
-                self._sent[result.result_id] = inspection.verdict
-                while len(self._sent) > REMEMBERED:
-                    self._sent.popitem(last=False)
 
     def retract(self, trigger: Trigger) -> AckPayload:
         """Refuse after all a trigger that could not be journaled, as if it had never been accepted."""

@@ -36,12 +36,13 @@ RelativeBox = tuple[Fraction, Fraction, Fraction, Fraction]
 
 NAMED_REGIONS: dict[str, RelativeBox] = {
     "any": (0.0, 0.0, 1.0, 1.0),
-    "top": (0.0, 0.0, 1.0, 0.33),
-    "bottom": (0.0, 0.67, 1.0, 1.0),
-    "left": (0.0, 0.0, 0.33, 1.0),
-    "right": (0.67, 0.0, 1.0, 1.0),
+    "top": (0.0, -0.15, 1.0, 0.33),
+    "bottom": (0.0, 0.67, 1.0, 1.15),
+    "left": (-0.15, 0.0, 0.33, 1.0),
+    "right": (0.67, 0.0, 1.15, 1.0),
     "centre": (0.25, 0.25, 0.75, 0.75),
 }
+"""Those at an edge reach beyond it: a part whose cap is missing is seen that much shorter."""
 
 
 class _Strict(BaseModel):

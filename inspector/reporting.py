@@ -88,6 +88,7 @@ class Reporter:
             if self.age_s(trigger, frames) >= trigger.deadline_s:
                 continue  # it became late while it was written down: what counts is written last
             result = ResultPayload.of(inspection)
+            self.desk.send(result)
             if self.plc.publish(result):
                 return inspection, result
             self.unpublished += 1

@@ -328,6 +328,7 @@ def test_a_duplicate_is_answered_and_its_result_goes_out_again() -> None:
     rig = Rig().ready()
     rig.handle(trigger_message())
     inspection = done(rig.accepted[0])
+    rig.desk.send(ResultPayload.of(inspection))
     rig.desk.book(inspection, ResultPayload.of(inspection))
     rig.handle(trigger_message())
     assert [ack.reason for ack in rig.plc.acks] == [Reason.ACCEPTED, Reason.DUPLICATE]
@@ -339,6 +340,7 @@ def test_a_pass_that_was_not_taken_is_counted_and_noted() -> None:
     rig = Rig().ready()
     rig.handle(trigger_message())
     inspection = done(rig.accepted[0])
+    rig.desk.send(ResultPayload.of(inspection))
     rig.desk.book(inspection, ResultPayload.of(inspection))
     ack = b'{"v":1,"resultId":"%s","taken":false,"reason":"late"}' % inspection.result_id.encode()
     rig.handle(Received("cmd/resultAck", ack, 0.0))
@@ -385,5 +387,3 @@ def test_the_systems_own_word_on_its_clock_counts(
     assert not ClockWatch().synced()
     (tmp_path / "synchronized").touch()
     assert ClockWatch().synced()
-
-

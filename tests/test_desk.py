@@ -49,6 +49,7 @@ def accepted(at: Desk, number: int = 1, **changes: Any) -> Trigger:
 def finish(at: Desk, trigger: Trigger, cause: Cause = Cause.NONE) -> ResultPayload:
     done = inspection(trigger, cause)
     result = ResultPayload.of(done)
+    at.send(result)
     at.book(done, result)
     return result
 

@@ -192,7 +192,9 @@ def test_asking_for_a_label_that_nobody_detects_names_those_on_offer(tmp_path: P
 
 
 def test_regions_are_words_or_fractions() -> None:
-    assert Expectation(label="cap", per="bottle", region="top").place == (0, 0, 1, 0.33)
+    assert Expectation(label="cap", per="bottle").place == (0, 0, 1, 1)
+    # beyond the edge: a bottle without its cap is seen that much shorter
+    assert Expectation(label="cap", per="bottle", region="top").place == (0, -0.15, 1, 0.33)
     assert Expectation(label="cap", per="bottle", region=(0, 0.1, 0.2, 1)).place == (0, 0.1, 0.2, 1)
 
 

@@ -66,7 +66,11 @@ def finding(score: float, threshold: float = 0.5) -> Finding:
 
 @pytest.mark.parametrize(
     ("mark", "verdict", "cause"),
-    [(10, Verdict.PASS, Cause.NONE), (40, Verdict.REVIEW, Cause.UNCERTAIN), (90, Verdict.FAIL, Cause.DEFECT)],
+    [
+        (10, Verdict.PASS, Cause.NONE),
+        (40, Verdict.REVIEW, Cause.UNCERTAIN),
+        (90, Verdict.FAIL, Cause.DEFECT),
+    ],
 )
 def test_a_part_is_judged_by_what_its_checks_find(
     recipe: Recipe, mark: int, verdict: Verdict, cause: Cause
@@ -89,9 +93,7 @@ def test_what_tracking_has_seen_is_not_detected_again(recipe: Recipe) -> None:
 
 
 def test_a_picture_that_cannot_be_trusted_is_review_though_a_check_fails(recipe: Recipe) -> None:
-    station = make_station(
-        recipe, FakeDetector(), Says(finding(0.9)), limits=Limits(100, None, None)
-    )
+    station = make_station(recipe, FakeDetector(), Says(finding(0.9)), limits=Limits(100, None, None))
     judged = station.inspect(part())
     assert judged.judgement.cause is Cause.LOW_RESOLUTION
     assert judged.judgement.causes == (Cause.DEFECT, Cause.LOW_RESOLUTION)
@@ -104,7 +106,9 @@ def test_a_part_without_a_picture_is_a_camera_fault(recipe: Recipe) -> None:
 
 
 @pytest.mark.parametrize("error", [BundleError("network broken"), DefectError("output is odd")])
-def test_a_model_that_fails_is_review_model_fault_with_its_words(recipe: Recipe, error: Exception) -> None:
+def test_a_model_that_fails_is_review_model_fault_with_its_words(
+    recipe: Recipe, error: Exception
+) -> None:
     judged = make_station(recipe, FakeDetector(), Says(error=error)).inspect(part())
     assert (judged.judgement.verdict, judged.judgement.cause) == (Verdict.REVIEW, Cause.MODEL_FAULT)
     assert judged.result_state == FAILED
@@ -115,9 +119,7 @@ def test_a_detector_that_fails_is_a_model_fault_too(recipe: Recipe) -> None:
     def fail(_: object) -> list[Detection]:
         raise DefectError("out of memory")
 
-    judged = make_station(recipe, FakeDetector(fail), SCRATCHES).inspect(
-        Part(trigger(), (frame(),))
-    )
+    judged = make_station(recipe, FakeDetector(fail), SCRATCHES).inspect(Part(trigger(), (frame(),)))
     assert judged.judgement.cause is Cause.MODEL_FAULT
 
 

@@ -73,7 +73,10 @@ def test_each_new_picture_is_a_frame_and_what_lay_there_is_not(tmp_path: Path) -
     (tmp_path / "notes.txt").write_text("no picture")
     watching.wait_for(2)
     assert watching.close() == [2, 3]
-    assert [(frame.source, frame.index) for frame in watching.frames if frame] == [("drop", 0), ("drop", 1)]
+    assert [(frame.source, frame.index) for frame in watching.frames if frame] == [
+        ("drop", 0),
+        ("drop", 1),
+    ]
     assert not any(frame.recorded for frame in watching.frames if frame)
 
 
@@ -117,7 +120,7 @@ def test_a_file_that_is_no_picture_is_told_once_and_the_next_is_read(tmp_path: P
 
 def test_a_watched_folder_that_is_missing_is_a_camera_error(tmp_path: Path) -> None:
     config = FolderCamera(kind="folder", name="drop", path=tmp_path / "gone", poll_s=0.001)
-    with pytest.raises(CameraError, match="folder camera 'drop': .*No such file") as caught:
+    with pytest.raises(CameraError, match=r"folder camera 'drop': .*No such file") as caught:
         WatchedFolder(config).read()
     assert "Create the folder" in caught.value.remedy
 

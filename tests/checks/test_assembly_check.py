@@ -11,7 +11,8 @@ from inspector.judge import judge
 from inspector.recipe import Expectation
 
 BOTTLE = Box(100, 100, 200, 300)
-TOP = Box(100, 100, 200, 166)
+TOP = Box(100, 70, 200, 166)
+"""Where its cap belongs: the upper third, and a little above the box."""
 CAP_EXPECTED = Expectation(label="cap", per="bottle", region="top")
 
 
@@ -58,6 +59,12 @@ def test_a_component_elsewhere_on_the_part_is_misplaced_with_both_boxes() -> Non
 
 def test_a_component_beside_the_part_is_missing_not_misplaced() -> None:
     (finding,) = check().inspect(part(bottle(), cap(x=260), box=BOTTLE)).findings
+    assert finding.kind is FindingKind.MISSING
+
+
+def test_a_cap_above_a_box_that_was_drawn_too_short_is_in_its_place() -> None:
+    assert check().inspect(part(bottle(), cap(y=75), box=BOTTLE)).findings == ()
+    (finding,) = check().inspect(part(bottle(), cap(y=60), box=BOTTLE)).findings
     assert finding.kind is FindingKind.MISSING
 
 

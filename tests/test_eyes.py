@@ -1,0 +1,116 @@
+"""A camera's thread: lost, found, silent, frozen."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from fakes import FakeClock, FakeRecorder, ScriptedCamera, frame, picture
+
+from inspector.domain import Frame
+from inspector.errors import CameraError
+from inspector.eyes import SILENT_S, Eye
+
+
+class Rig:
+    """An eye whose camera says everything at once and then ends, so that no thread is needed."""
+
+    def __init__(self, *items: Frame | Exception, continuous: bool = True) -> None:
+        self.camera = ScriptedCamera(continuous)
+        self.camera.put(*items, None)
+        self.recorder, self.clock = FakeRecorder(), FakeClock()
+        self.taken: list[Frame] = []
+        self.eye = Eye("top", self.camera, 0.001, self.take, self.recorder, self.clock)
+        self.lost_when_taken: list[bool] = []
+
+    def take(self, frame: Frame) -> None:
+        self.taken.append(frame)
+        self.lost_when_taken.append(self.eye.lost)
+
+    def film(self) -> None:
+        self.eye.film(threading.Event())
+
+
+GONE = CameraError("camera 'top' is gone", "Plug it in")
+
+
+def test_every_frame_is_handed_on_in_order_until_the_end() -> None:
+    rig = Rig(*(frame(index=index) for index in range(5)))
+    rig.film()
+    assert [one.index for one in rig.taken] == [0, 1, 2, 3, 4]
+    assert rig.eye.ended
+    assert not rig.eye.lost
+
+
+def test_a_camera_that_fails_is_tried_again_and_told_once_each_way() -> None:
+    rig = Rig(frame(index=0), GONE, GONE, GONE, frame(index=1))
+    rig.film()
+    assert [one.index for one in rig.taken] == [0, 1]
+    assert rig.lost_when_taken == [False, False]
+    assert rig.recorder.named("camera-lost") == [str(GONE)]
+    assert rig.recorder.named("camera-back") == ["Camera top is back."]
+
+
+def test_a_failing_camera_is_lost_until_it_delivers() -> None:
+    rig = Rig(GONE)
+    rig.film()
+    assert rig.eye.lost
+    assert not rig.eye.up
+
+
+def test_what_is_no_failure_of_a_camera_propagates() -> None:
+    rig = Rig(ZeroDivisionError("ours"))
+    with pytest.raises(ZeroDivisionError):
+        rig.film()
+
+
+@pytest.mark.parametrize("continuous", [True, False])
+def test_silence_of_a_continuous_camera_alone_is_a_loss(continuous: bool) -> None:
+    rig = Rig(continuous=continuous)
+    rig.eye._note_live()
+    rig.clock.advance(SILENT_S)
+    assert not rig.eye.lost
+    rig.clock.advance(0.01)
+    assert rig.eye.lost == continuous
+
+
+def test_a_recording_that_is_over_is_not_lost() -> None:
+    rig = Rig(frame())
+    rig.film()
+    rig.clock.advance(10)
+    assert not rig.eye.lost
+
+
+def test_only_a_camera_that_a_photo_eye_fires_is_up_before_its_first_picture() -> None:
+    assert not Rig(continuous=True).eye.up
+    assert Rig(continuous=False).eye.up
+
+
+def test_a_live_frame_that_repeats_the_one_before_is_marked_a_recorded_one_is_not() -> None:
+    same, other = picture(seed=1), picture(seed=2)
+    rig = Rig(*(frame(image) for image in (same, same, same, other, same)))
+    rig.film()
+    assert [one.repeats for one in rig.taken] == [False, True, True, False, False]
+    recorded = Rig(*(frame(same, recorded=True) for _ in range(2)))
+    recorded.film()
+    assert not any(one.repeats for one in recorded.taken)
+
+
+def test_a_picture_of_another_size_is_no_repetition() -> None:
+    rig = Rig(frame(picture(seed=1)), frame(picture(seed=1, size=(32, 24))))
+    rig.film()
+    assert [one.repeats for one in rig.taken] == [False, False]
+
+
+def test_stopping_ends_a_camera_that_is_gone() -> None:
+    camera = ScriptedCamera()
+    camera.put(*[GONE] * 3)
+    eye = Eye("top", camera, 60.0, lambda _: None, FakeRecorder(), FakeClock())
+    stopping = threading.Event()
+    thread = threading.Thread(target=eye.film, args=(stopping,))
+    thread.start()
+    stopping.set()
+    thread.join(5)
+    assert not thread.is_alive()
+    eye.close()
+    assert camera.closed
