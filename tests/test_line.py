@@ -387,6 +387,8 @@ def test_halt_ends_parts_in_flight_as_review_halted_and_refuses_new_ones(rig: St
     for number in (1, 2):
         result = station.result(number)
         assert (result.verdict, result.cause, result.result_state) == ("REVIEW", "Halted", 3)
+    # nobody waits for what was still in the queue
+    assert station.detector.calls == station.warm_up_calls + 1
     station.trigger(3)
     wait_for(lambda: station.plc.acks[-1].trigger_id == 3)
     assert station.plc.acks[-1].reason is Reason.NOT_READY

@@ -143,11 +143,11 @@ class Leftover:
 
 def read_leftover(folder: Path) -> Leftover:
     """Read the journals of earlier runs, oldest first. A torn last line is what a crash leaves."""
-    files = tuple(sorted(folder.glob("journal-*.jsonl"), key=lambda path: path.stat().st_mtime))
+    files = _oldest_first(folder)
     accepted: dict[tuple[str, Key], Trigger] = {}
     verdicts: dict[str, dict[str, Any]] = {}
     for path in files:
-        boot = path.name.split("-")[1]
+        boot = _boot(path)
         for line in path.read_bytes().splitlines():
             try:
                 entry = json.loads(line)
@@ -165,6 +165,20 @@ def read_leftover(folder: Path) -> Leftover:
                 verdicts[record["resultId"]] = record
                 accepted.pop((boot, (record["plcBootId"], record["triggerId"])), None)
     return Leftover(tuple(accepted.values()), tuple(verdicts.values()), files)
+
+
+def _oldest_first(folder: Path) -> tuple[Path, ...]:
+    """Runs by their time; the segments of a run by number, for verdicts still go to old ones."""
+    paths = list(folder.glob("journal-*.jsonl"))
+    begun: dict[str, float] = {}
+    for path in paths:
+        boot, written = _boot(path), path.stat().st_mtime
+        begun[boot] = min(written, begun.get(boot, written))
+    return tuple(sorted(paths, key=lambda path: (begun[_boot(path)], path.name)))
+
+
+def _boot(path: Path) -> str:
+    return path.name.split("-")[1]
 
 
 def _trigger_fields(trigger: Trigger) -> dict[str, Any]:

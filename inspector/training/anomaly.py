@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import structlog
 import torch
 from torch import Tensor
 
@@ -26,7 +26,7 @@ from inspector.training.patchcore import (
     patch_features,
 )
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 METHODS = ("patchcore",)
 AREA_PX = 256 * 256
@@ -99,10 +99,10 @@ def train_anomaly(
     preprocessing = Preprocessing(*size, IMAGENET_MEAN, IMAGENET_STD, resize=True)
     torch.manual_seed(seed)
     features = patch_features(backbone)
-    log.info("features of %d pictures of %d parts, %dx%d px", len(paths), len(parts), *size)
+    log.info("features", pictures=len(paths), parts=len(parts), width=size[0], height=size[1])
     patches = _patches(paths, features, preprocessing, seed)
     threshold = _calibrate(paths, patches, features, preprocessing, bank, seed)
-    log.info("threshold %.4f: %s", threshold.value, threshold.note)
+    log.info("threshold", value=threshold.value, note=threshold.note)
     network = PatchScores(features, choose_bank(list(patches.values()), bank, seed))
     with writing_bundle(out) as folder:
         files = export_network(network, preprocessing, ("score", "map"), folder)

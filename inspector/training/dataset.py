@@ -149,14 +149,15 @@ def footage_dataset(
             for index, image in clip.frames(every):
                 name = f"{clip.video.stem}_{index:05d}"
                 write_example(out, split, name, image, clip.boxes[index], labels)
-    return write_data_yaml(out, labels, tuple(clips))
+    names = ", ".join(f"{split} {_stems(paths)}" for split, paths in given.items() if paths)
+    return write_data_yaml(out, labels, tuple(clips), f"every frame in {every} of {names}")
 
 
 def prepare(out: Path) -> None:
     """Make ``out`` an empty data set. Raises :class:`DataError` when it holds something else."""
     if out.exists():
-        foreign = {path.name for path in out.iterdir()} - {"images", "labels", "good", "data.yaml"}
-        if not out.is_dir() or foreign:
+        ours = {"images", "labels", "good", "data.yaml"}
+        if not out.is_dir() or {path.name for path in out.iterdir()} - ours:
             raise DataError(f"{out} is no data set of ours", "Give an empty folder as --out")
         shutil.rmtree(out)
     out.mkdir(parents=True)
@@ -194,10 +195,18 @@ def write_jpeg(path: Path, image: Image) -> None:
         raise DataError(f"{path} cannot be written", "Check the free space and the permissions")
 
 
-def write_data_yaml(out: Path, labels: Sequence[str], splits: Sequence[str]) -> Path:
-    """Write ``data.yaml``, with paths relative to itself so that the folder can be moved."""
+def _stems(paths: Sequence[Path]) -> str:
+    return " ".join(path.stem for path in paths)
+
+
+def write_data_yaml(out: Path, labels: Sequence[str], splits: Sequence[str], source: str) -> Path:
+    """Write ``data.yaml``, with paths relative to itself so that the folder can be moved.
+
+    ``source`` says in words what the pictures are; the model card repeats it.
+    """
     folders = {split: f"images/{split}" for split in splits}
     lines = [
+        f"source: {json.dumps(source)}",
         f"train: {folders['train']}",
         f"val: {folders.get('val', folders['train'])}",
         *([f"test: {folders['test']}"] if "test" in folders else []),

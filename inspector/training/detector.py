@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from pathlib import Path
 
+import structlog
 import torch
 from torch import Tensor, nn
 
@@ -26,7 +26,7 @@ from inspector.training.library import quiet_ultralytics
 from inspector.training.precision import mean_average_precision
 from inspector.training.yolodata import YoloData
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 ARCHITECTURES = ("yolo26", "yolo11", "yolov8")
 DEFAULT_IMGSZ = 320
@@ -130,7 +130,7 @@ def _write(
             head="end2end" if core.end2end else "raw",
             files=files,
             data=DataSpec(
-                source=f"{len(data.splits['train'])} pictures of {data.root.name}/{data.yaml.name}, "
+                source=f"{len(data.splits['train'])} training pictures: {data.source}; "
                 f"{fitted.epochs} epochs in {fitted.minutes:.0f} minutes",
                 digest=digest,
                 split={
@@ -153,7 +153,7 @@ def _write(
             metrics["test_map50"], metrics["test_map50_95"] = measure(Bundle.load(folder), data, "test")
         card = card.model_copy(update={"metrics": metrics})
         write_card(folder, card)
-    log.info("wrote %s: %s", out, metrics)
+    log.info("bundle written", out=str(out), **metrics)
     return card
 
 

@@ -7,15 +7,17 @@ it is started with the same settings and folder.
 
 from __future__ import annotations
 
+import contextlib
 import json
-import logging
 import math
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+import structlog
 import torch
 
 from inspector.errors import InputError
@@ -24,7 +26,7 @@ from inspector.training.library import quiet_ultralytics, write_json
 if TYPE_CHECKING:
     from ultralytics.engine.trainer import BaseTrainer
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 DEFAULT_EPOCHS = 100
 TRAINING_SHARE = 0.9
@@ -127,6 +129,7 @@ def _train(settings: FitSettings, state: FitState, work: Path, progress: Progres
             begun,
             epochs_done=trainer.epoch + 1,
             spent_s=begun.spent_s + time.monotonic() - started,
+            finished=bool(trainer.stop),
         )
         write_json(work / "state.json", asdict(state))
         # with a time budget the number of epochs is known only once some have been measured
@@ -134,11 +137,11 @@ def _train(settings: FitSettings, state: FitState, work: Path, progress: Progres
         metrics: dict[str, float] = trainer.metrics or {}
         precision = metrics.get("metrics/mAP50-95(B)", math.nan)
         log.info(
-            "epoch %d of %d: mAP50-95 %.3f, %.0f s so far",
-            state.epochs_done,
-            trainer.epochs,
-            precision,
-            state.spent_s,
+            "epoch",
+            done=state.epochs_done,
+            of=trainer.epochs,
+            map50_95=round(precision, 4),
+            spent_s=round(state.spent_s),
         )
         if progress is not None:
             progress(state.epochs_done, trainer.epochs, precision)
@@ -150,7 +153,9 @@ def _train(settings: FitSettings, state: FitState, work: Path, progress: Progres
         arguments["nms"] = False  # judge the epochs by the head that will be exported
     if resumed:
         arguments["resume"] = str(last)
-    model.train(**arguments)
+    # its progress bars are no result of ours
+    with contextlib.redirect_stdout(sys.stderr):
+        model.train(**arguments)
     return replace(state, finished=True)
 
 

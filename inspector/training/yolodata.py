@@ -17,6 +17,7 @@ from inspector.training.card import PICTURES
 class _DataYaml(BaseModel):
     model_config = ConfigDict(extra="ignore")
     path: str = ""
+    source: str = ""
     train: str | list[str]
     val: str | list[str]
     test: str | list[str] | None = None
@@ -29,6 +30,8 @@ class YoloData:
 
     yaml: Path
     root: Path
+    source: str
+    """In words what the pictures are."""
     labels: tuple[str, ...]
     splits: dict[str, tuple[Path, ...]]
     """``train`` and ``val``, and ``test`` if there is one."""
@@ -58,7 +61,8 @@ class YoloData:
         splits = {
             split: tuple(_pictures(root, value, path, split)) for split, value in given.items() if value
         }
-        return cls(path.resolve(), root, tuple(names), splits)
+        source = raw.source or f"{root.name}/{path.name}"
+        return cls(path.resolve(), root, source, tuple(names), splits)
 
     @property
     def own_val(self) -> bool:

@@ -138,6 +138,23 @@ def test_segments_rotate_and_are_deleted_once_all_in_them_is_recorded(tmp_path: 
 
 
 @pytest.mark.usefixtures("small")
+def test_runs_are_read_oldest_first_and_each_in_its_own_order(tmp_path: Path) -> None:
+    for boot, numbers in ((9, (1, 2, 3)), (2, (4, 5, 6))):
+        journal = Journal(tmp_path, boot)
+        for number in numbers:
+            journal.accept(trigger(number))
+        decide(journal, numbers[0])
+    for path in tmp_path.iterdir():
+        age_s = 100 if "00000009" in path.name else 50
+        if path.name.endswith("0000.jsonl"):
+            age_s -= 10  # the verdict came last, into the first segment
+        os.utime(path, (1e9 - age_s, 1e9 - age_s))
+    assert open_numbers(tmp_path) == [2, 3, 5, 6]
+    names = [path.name.split("-", 1)[1] for path in read_leftover(tmp_path).files]
+    assert names == [f"{boot:08x}-{number:04d}.jsonl" for boot in (9, 2) for number in (0, 1)]
+
+
+@pytest.mark.usefixtures("small")
 def test_a_segment_stays_while_one_trigger_in_it_is_open(tmp_path: Path) -> None:
     journal = Journal(tmp_path, BOOT)
     ids = []

@@ -32,7 +32,7 @@ def drawn_dataset(out: Path) -> Path:
     for number in range(12):
         split = "train" if number < 8 else "val"
         write_example(out, split, f"drawn-{number:02d}", *drawn(rng), LABELS)
-    return write_data_yaml(out, LABELS, ("train", "val"))
+    return write_data_yaml(out, LABELS, ("train", "val"), "drawn discs and squares")
 
 
 def texture(rng: np.random.Generator) -> Image:

@@ -104,3 +104,28 @@ def test_a_data_set_that_is_none_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "data.yaml").write_text("train: here\n")
     with pytest.raises(DataError, match="is no data set: val"):
         train_detector(tmp_path / "data.yaml", tmp_path / "out", epochs=1, command="")
+
+
+def test_a_training_fits_its_schedule_to_the_time_given(
+    detector_bundle: Bundle, tmp_path: Path
+) -> None:
+    from inspector.training.fit import FitSettings, fit
+
+    settings = FitSettings(
+        data=str(detector_bundle.path.parent / "drawn" / "data.yaml"),
+        digest="",
+        base="yolo26n.yaml",
+        imgsz=64,
+        epochs=None,
+        minutes=0.05,
+        seed=0,
+        fliplr=0.5,
+        validate=True,
+    )
+    seen: list[tuple[int, int]] = []
+    fitted = fit(settings, tmp_path, lambda done, of, _: seen.append((done, of)))
+    assert fitted.weights.exists()
+    assert 1 <= fitted.epochs < 50
+    assert fitted.epochs == seen[-1][0] == len(seen)
+    # nothing is trained again
+    assert fit(settings, tmp_path) == fitted
