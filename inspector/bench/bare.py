@@ -53,10 +53,10 @@ class BareLoop:
 
     def _crop(self, request: ov.InferRequest, context: tuple[Image, float, int, int, float]) -> None:
         image, scale, left, top, begun = context
-        rows = request.get_output_tensor(0).data[0]
-        x1, y1, x2, y2 = rows[rows[:, 5] == 0][0, :4]
-        x1, x2 = (max(0, round(float(x - left) / scale)) for x in (x1, x2))
-        y1, y2 = (max(0, round(float(y - top) / scale)) for y in (y1, y2))
+        output = request.get_output_tensor(0).data[0]
+        x, y, width, height = output[:4, output[4].argmax()].tolist()
+        x1, x2 = (max(0, round((x + side - left) / scale)) for side in (-width / 2, width / 2))
+        y1, y2 = (max(0, round((y + side - top) / scale)) for side in (-height / 2, height / 2))
         self._second.start_async({0: np.ascontiguousarray(image[y1:y2, x1:x2])[None]}, begun)
 
     def _score(self, request: ov.InferRequest, begun: float) -> None:
