@@ -22,9 +22,16 @@ import numpy as np
 from inspector.bench.bare import BareLoop
 from inspector.bench.broker import local_mosquitto
 from inspector.build import build_live_station
-from inspector.config import Acquisition, Broker, Evidence, LineConfig, StationConfig
+from inspector.config import (
+    Acquisition,
+    Broker,
+    Evidence,
+    LineConfig,
+    SimulatedCamera,
+    StationConfig,
+)
 from inspector.domain import Image
-from inspector.errors import OutsideError
+from inspector.errors import InputError, OutsideError
 from inspector.recipe import load_recipe
 from inspector.sim.camera import FiredCamera
 from inspector.sim.gate import PartOutcome
@@ -59,9 +66,12 @@ class PipelineFigures:
     """Parts that the station could not judge; they would flatter it."""
 
 
-def render_frames(count: int, seed: int = 11) -> list[Image]:
-    """``count`` pictures of the simulated product, one in twenty faulty."""
-    renderer = SceneRenderer(seed)
+def render_frames(count: int, line_seed: int, seed: int = 11) -> list[Image]:
+    """``count`` pictures of the simulated product, one in twenty faulty.
+
+    ``line_seed`` is that of the filmed line, as a camera of the kind ``sim`` has it.
+    """
+    renderer = SceneRenderer(line_seed)
     rng = np.random.default_rng(seed)
     faults = [fault for fault in FaultKind if fault is not FaultKind.GOOD]
     return [
@@ -92,23 +102,32 @@ class StationUnderTest:
         if not self._plc.wait_ready(30.0):
             raise OutsideError("the station did not get ready", "See the log above")
 
-    def run(self, frames: Sequence[Image], spacing_s: float, interval_s: float = 0.0) -> float:
+    def run(self, frames: Sequence[Image], interval_s: float = 0.0) -> float:
         """Seconds from the first trigger to the last verdict.
 
-        Without an interval the next part comes when fewer than four are in flight, at the earliest
-        ``spacing_s`` after the last: nearer exposures could not be told apart.
+        Without an interval the next part comes when fewer than four are in flight and the last trigger
+        has been accepted: exposures nearer than that could not be told apart.
         """
         started = due = time.perf_counter()
         for image in frames:
-            due = due + interval_s if interval_s else max(due + spacing_s, time.perf_counter())
+            due += interval_s
             self._free.acquire()
-            time.sleep(max(0.0, due - time.perf_counter()))
+            time.sleep(max(0.0, due - time.perf_counter()) if interval_s else 0.0)
+            self._wait_for_answer()
             self._count += 1
             self._camera.fire(image)
             self._plc.trigger(f"B{self._count:07d}")
         if not self._plc.wait_idle(DEADLINE_MS / 1000 + 1):
             raise OutsideError("the station lost a part", "See the log above")
         return time.perf_counter() - started
+
+    def _wait_for_answer(self) -> None:
+        """Until the station has accepted all triggers so far."""
+        end = time.perf_counter() + DEADLINE_MS / 1000
+        while self._plc.counters().accepted < self._count:
+            if time.perf_counter() > end:
+                raise OutsideError("the station does not answer", "See the log above")
+            time.sleep(0.0005)
 
     def close(self) -> None:
         """Leave the broker."""
@@ -121,12 +140,10 @@ class StationUnderTest:
 
 
 @contextmanager
-def station_under_test(
-    config: LineConfig, station: StationConfig, spacing_s: float
-) -> Iterator[StationUnderTest]:
+def station_under_test(config: LineConfig, station: StationConfig) -> Iterator[StationUnderTest]:
     """The station of ``config`` with a broker and a state folder of its own."""
     with tempfile.TemporaryDirectory() as folder, local_mosquitto() as broker:
-        window = Acquisition(mode="wire", before_ms=spacing_s * 900, after_ms=DEADLINE_MS / 10)
+        window = Acquisition(mode="wire", before_ms=100, after_ms=100)
         station = station.model_copy(
             update={
                 "broker": broker,
@@ -163,25 +180,29 @@ def bench_pipeline(
     detector, surface = recipe.bundles["detector"], recipe.bundles["surface"]
     files = detector.file("openvino"), surface.file("openvino")
     threads = station.threads or os.cpu_count() or 1
-    frames = render_frames(parts)
+    camera = station.cameras[0]
+    if not isinstance(camera, SimulatedCamera):
+        raise InputError(
+            f"station '{station.name}' does not film the simulated line", "Use configs/demo.yaml"
+        )
+    frames = render_frames(parts, camera.seed)
     loops = {n: BareLoop(*files, detector.card.input.width, n, threads) for n in (1, station.workers)}
     for loop in loops.values():
         loop.run(frames[:20])
     fastest = max(loops, key=lambda n: -min(loops[n].run(frames) for _ in range(2)))
     bare_loop = loops[fastest]
-    spacing_s = 0.4 * bare_loop.run(frames) / parts
     bare, full = _Samples(), _Samples()
-    with station_under_test(config, station, spacing_s) as driver:
-        driver.run(frames[:20], spacing_s)
+    with station_under_test(config, station) as driver:
+        driver.run(frames[:20])
         for _ in range(rounds):
             bare.speeds.append(parts / bare_loop.run(frames))
-            full.speeds.append(parts / driver.run(frames, spacing_s))
+            full.speeds.append(parts / driver.run(frames))
         interval_s = 1 / (LOAD * statistics.median(full.speeds))
         bare_loop.latencies_ms.clear()
         driver.latencies_ms.clear()
         for _ in range(rounds):
             bare_loop.run(frames, interval_s)
-            driver.run(frames, spacing_s, interval_s)
+            driver.run(frames, interval_s)
         bare.latencies_ms, full.latencies_ms = bare_loop.latencies_ms, driver.latencies_ms
         review = driver.review
     ratios = [b / a for a, b in zip(bare.speeds, full.speeds, strict=True)]
