@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +31,7 @@ class TorchNetwork:
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         try:
             program = torch.export.load(path)
-        except (RuntimeError, ValueError, OSError, KeyError) as error:
+        except (RuntimeError, ValueError, OSError, KeyError, BadZipFile) as error:
             raise BundleError(
                 f"{path} cannot be loaded by torch {torch.__version__}: {error}",
                 "Restore the bundle from where it was trained, or export it again",

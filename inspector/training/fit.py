@@ -123,8 +123,8 @@ def _train(settings: FitSettings, state: FitState, work: Path, progress: Progres
 
     def after_epoch(trainer: BaseTrainer) -> None:
         nonlocal state
-        if trainer.epoch < state.epochs_done:
-            return  # the measurement of the best epoch, after the last one
+        if state.finished or not state.epochs_done <= trainer.epoch < trainer.epochs:
+            return  # the best epoch is measured once more after the last one
         state = replace(
             begun,
             epochs_done=trainer.epoch + 1,

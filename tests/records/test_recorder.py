@@ -280,7 +280,7 @@ def test_the_context_manager_stores_and_raises(url: str, engine: Engine, tmp_pat
     with DatabaseRecorder(url, STATION, tmp_path).start() as recorder:
         recorder.record(inspection(1))
     assert queries.count(engine) == 1
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("recorder")]
+    assert not [thread for thread in threading.enumerate() if thread.name == f"recorder-{STATION}"]
     recorder.record(inspection(2))
     with DatabaseRecorder(url, STATION, tmp_path).start():
         pass

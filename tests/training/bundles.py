@@ -46,7 +46,7 @@ def _interrupted_training(out: Path) -> None:
         run()
     assert not out.exists()
     run()
-    assert epochs == [1, 2]
+    assert epochs == [1, 2], epochs
 
 
 @pytest.fixture(scope="session")
