@@ -58,7 +58,9 @@ class PreprocessedNetwork(nn.Module):
         if self.preprocessing.resize:
             size = (self.preprocessing.height, self.preprocessing.width)
             picture = functional.interpolate(picture, size=size, mode="bilinear", align_corners=False)
-        result = self.core((picture - self.mean) / self.scale)
+        picture = (picture - self.mean) / self.scale
+        # convolutions on a CPU take little more than half the time in this layout
+        result = self.core(picture.contiguous(memory_format=torch.channels_last))
         values = result if isinstance(result, tuple) else (result,)
         return dict(zip(self.outputs, values, strict=True))
 
