@@ -245,7 +245,7 @@ def _mismatches(plc: PlcCounters, desk: Counters, recorded: int) -> Iterator[str
 
 
 @contextmanager
-def dashboard(config: Path, state_dir: Path, port: int) -> Iterator[str]:
+def dashboard(config: Path, port: int) -> Iterator[str]:
     """The Streamlit dashboard as a child process; yields its address.
 
     Raises :class:`InputError` when the dashboard is not installed.

@@ -43,7 +43,7 @@ def demo(
     demonstration = Demonstration(line, station, options)
     with ExitStack() as open_things:
         if not headless:
-            address = open_things.enter_context(dashboard(config, line.state_dir, port))
+            address = open_things.enter_context(dashboard(config, port))
             say(f"dashboard: {address}   (stop with Ctrl-C)")
         demonstration.run(stopping, say)
         say(demonstration.tally.progress())

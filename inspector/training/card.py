@@ -10,11 +10,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from inspector.cameras.footage import PICTURES
 from inspector.domain import Image
 from inspector.errors import DataError
 from inspector.sharpness import exposure, sharpness
 
-PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 _MAX_STATISTICS = 1000
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from inspector.cameras.footage import PICTURES
 from inspector.domain import Box
 from inspector.errors import DataError
-from inspector.training.card import PICTURES
 
 
 class _DataYaml(BaseModel):
