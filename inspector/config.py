@@ -118,7 +118,7 @@ class Records(_Strict):
     queue: int = Field(default=1000, gt=0)
     """Inspections that may wait for the recorder before they go to the spill file."""
     batch: int = Field(default=200, gt=0)
-    flush_ms: float = Field(default=100, gt=0)
+    flush_ms: float = Field(default=250, gt=0)
     """How long a batch may wait to fill."""
     journal_fsync: bool = False
     """Flush the journal to the disk for each trigger and verdict. Without it a power cut can lose what
@@ -161,8 +161,9 @@ class StationConfig(_Strict):
     mode: Literal["production", "commissioning"] = "production"
     queue: int = Field(default=8, gt=0)
     """Accepted parts that may wait; one more becomes REVIEW, ``Overrun``."""
-    workers: int = Field(default=2, gt=0)
-    """Parts inspected at the same time."""
+    workers: int = Field(default=3, gt=0)
+    """Parts inspected at the same time: one more than two cores, so that neither waits for a thread
+    that is writing down a verdict."""
     runtime: Literal["openvino", "torch"] = "openvino"
     threads: int | None = Field(default=None, gt=0)
     """Processor threads for the networks; by default all cores."""

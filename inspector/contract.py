@@ -353,13 +353,13 @@ def utc_text(moment: datetime) -> str:
     return text.replace("+00:00", "Z")
 
 
-def record_fields(inspection: Inspection) -> dict[str, Any]:
+def record_fields(inspection: Inspection, result: ResultPayload | None = None) -> dict[str, Any]:
     """The whole inspection under the contract's field names, as journal, JSONL and archive hold it.
 
     All findings, ``scores``, the causes that also applied, where the picture came from, and what
-    only the records want beside it.
+    only the records want beside it. ``result`` is the inspection's payload where it is there already.
     """
-    result = ResultPayload.of(inspection)
+    result = result or ResultPayload.of(inspection)
     fields: dict[str, Any] = result.model_dump(mode="json", by_alias=True, exclude_none=True)
     fields["causes"] = [cause.word for cause in inspection.judgement.causes]
     fields["scores"] = [

@@ -120,8 +120,11 @@ class Journal(Protocol):
 class Recorder(Protocol):
     """Remembers inspections, the station's state, and what happened to it. Never blocks."""
 
-    def record(self, inspection: Inspection) -> None:
-        """Take it over; what cannot be stored now is kept and counted."""
+    def record(self, inspection: Inspection, fields: Mapping[str, Any] | None = None) -> None:
+        """Take it over; what cannot be stored now is kept and counted.
+
+        ``fields`` are the inspection's :func:`~inspector.contract.record_fields` where they are there.
+        """
         ...
 
     def show(self, status: StationStatus) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import structlog
 
@@ -49,9 +50,9 @@ class Reporter:
         """End one part; ``timings_ms`` are acquisition and processing in milliseconds."""
         if self.control.halted and judged.judgement.cause is not Cause.HALTED:
             judged = replace(judged, judgement=judge((), (Cause.HALTED,)), result_state=ABORTED)
-        inspection, result = self._report(trigger, judged, frames, timings_ms)
+        inspection, fields, result = self._report(trigger, judged, frames, timings_ms)
         self.desk.book(inspection, result)
-        self.recorder.record(inspection)
+        self.recorder.record(inspection, fields)
         log.info(
             "inspected",
             part=trigger.part_id,
@@ -67,8 +68,11 @@ class Reporter:
         judged: Judged,
         frames: tuple[Frame, ...],
         timings_ms: tuple[float, float],
-    ) -> tuple[Inspection, ResultPayload | None]:
-        """Journal the verdict and publish it if it is still in time; what went out is returned."""
+    ) -> tuple[Inspection, Mapping[str, Any], ResultPayload | None]:
+        """Journal the verdict and publish it if it is still in time.
+
+        Returns the inspection, its record and what went out.
+        """
         number = self.issuer.number()
         key = (trigger.plc_boot_id, trigger.trigger_id)
         while True:
@@ -77,22 +81,23 @@ class Reporter:
             inspection = self.issuer.issue(
                 number, trigger, _late(judged) if late else judged, frames, age, timings_ms
             )
+            result = ResultPayload.of(inspection)
+            fields = record_fields(inspection, result)
             try:
-                self.journal.verdict(key, record_fields(inspection))
+                self.journal.verdict(key, fields)
             except StorageError as error:
                 # unjournaled verdicts must not reach the gate; the PLC's timer rejects the part
                 self.control.journal_failed(error)
-                return inspection, None
+                return inspection, fields, None
             if late or self.plc is None:
-                return inspection, None
+                return inspection, fields, None
             if self.age_s(trigger, frames) >= trigger.deadline_s:
                 continue  # it became late while it was written down: what counts is written last
-            result = ResultPayload.of(inspection)
             self.desk.send(result)
             if self.plc.publish(result):
-                return inspection, result
+                return inspection, fields, result
             self.unpublished += 1
-            return inspection, None
+            return inspection, fields, None
 
 
 def _late(judged: Judged) -> Judged:

@@ -218,7 +218,7 @@ class FakeRecorder:
         self.health = Health()
         self.error: Exception | None = None
 
-    def record(self, inspection: Inspection) -> None:
+    def record(self, inspection: Inspection, fields: Any = None) -> None:
         self.inspections.append(inspection)
 
     def show(self, status: StationStatus) -> None:

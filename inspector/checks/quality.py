@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from inspector.domain import Box, Cause, Finding, FindingKind, Frame, Part
 from inspector.recipe import QualityGate as GateSpec
-from inspector.sharpness import exposure, sharpness
+from inspector.sharpness import look
 
 NAME = "quality"
 
@@ -59,17 +59,18 @@ class QualityGate:
         width, height = frame.size
         whole = Box(0, 0, width, height)
         findings = []
+        seen = look(frame.image)
         if min(width, height) < limits.min_side_px:
             score = limits.min_side_px / max(1, min(width, height))
             findings.append(_finding(Cause.LOW_RESOLUTION, score, 1.0, whole))
         if limits.exposure is not None:
             low, high = limits.exposure
-            light = exposure(frame.image)
+            light = seen.exposure
             if not low <= light <= high:
                 score = low / max(light, 1e-3) if light < low else light / high
                 findings.append(_finding(Cause.EXPOSURE, score, 1.0, whole))
         if limits.sharpness_min is not None:
-            sharp = sharpness(frame.image)
+            sharp = seen.sharpness
             if sharp < limits.sharpness_min:
                 score = limits.sharpness_min / max(sharp, 1e-3)
                 findings.append(_finding(Cause.BLUR, score, 1.0, whole))

@@ -24,6 +24,7 @@ class _Live:
     """An inspection; its frames are there only if its pictures are wanted."""
 
     inspection: Inspection
+    fields: Fields | None
     size: tuple[int, int] | None
     picture_bytes: int
 
@@ -64,8 +65,11 @@ class Intake:
         self._waiting = 0
         self._picture_bytes = 0
 
-    def put(self, inspection: Inspection) -> bool:
-        """Take it; False without room. Frames that are not wanted are let go of at once."""
+    def put(self, inspection: Inspection, fields: Fields | None = None) -> bool:
+        """Take it; False without room. Frames that are not wanted are let go of at once.
+
+        ``fields`` are its ``record_fields``, where somebody needed them before.
+        """
         size = inspection.frames[0].size if inspection.frames else None
         wanted = self._evidence is not None and self._evidence.wants(inspection)
         weight = sum(frame.image.nbytes for frame in inspection.frames) if wanted else 0
@@ -77,7 +81,7 @@ class Intake:
                     inspection, weight = replace(inspection, frames=(), overlay=None), 0
                 self._waiting += 1
                 self._picture_bytes += weight
-                self._queue.put(_Live(inspection, size, weight))
+                self._queue.put(_Live(inspection, fields, size, weight))
         if dropped:
             self._ledger.count(pictures_dropped=1)
         return room
@@ -126,9 +130,8 @@ class Intake:
         return {**fields, "evidence": self._evidence.adopt(station, created, fields["resultId"])}
 
     def _fields(self, item: _Live) -> Fields:
-        fields = record_fields(item.inspection)
-        fields["imageSize"] = item.size
-        fields["evidence"] = []
+        record = item.fields or record_fields(item.inspection)
+        fields = {**record, "imageSize": item.size, "evidence": []}
         if item.picture_bytes and self._evidence is not None:
             try:
                 fields["evidence"] = self._evidence.keep(item.inspection)

@@ -109,11 +109,14 @@ class DatabaseRecorder:
         self._thread.start()
         return self
 
-    def record(self, inspection: Inspection) -> None:
-        """Take an inspection over without waiting; the frames are let go of as soon as possible."""
+    def record(self, inspection: Inspection, fields: Fields | None = None) -> None:
+        """Take an inspection over without waiting; the frames are let go of as soon as possible.
+
+        ``fields`` are its ``record_fields``, where somebody needed them before.
+        """
         self._ledger.count(accepted=1)
-        if not self._intake.put(inspection):
-            self._shelve(record_fields(inspection))
+        if not self._intake.put(inspection, fields):
+            self._shelve(fields or record_fields(inspection))
 
     def recover(self, records: Iterable[Fields]) -> int:
         """Take over what a journal holds; how many. The database keeps those that it has already.

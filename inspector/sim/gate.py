@@ -93,6 +93,11 @@ class Gate:
         return not self._pending
 
     @property
+    def answered(self) -> bool:
+        """Whether the station has answered the trigger of every part that is pending."""
+        return all(part.outcome.ack is not None for part in self._pending.values())
+
+    @property
     def next_due_s(self) -> float:
         """When the next timer runs out; infinity when none runs."""
         return min((part.due_s for part in self._pending.values()), default=float("inf"))

@@ -136,6 +136,11 @@ class SimPlc:
         with self._wake:
             return self._wake.wait_for(lambda: self._gate.idle, timeout_s)
 
+    def wait_answered(self, timeout_s: float) -> bool:
+        """Wait until the station has answered every trigger; False after ``timeout_s``."""
+        with self._wake:
+            return self._wake.wait_for(lambda: self._gate.answered, timeout_s)
+
     def outcomes(self) -> tuple[PartOutcome, ...]:
         """The parts on which the gate has acted, in the order of their triggers."""
         with self._wake:
