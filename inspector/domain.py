@@ -105,6 +105,8 @@ class Frame:
     """From a file: equal neighbours are then a property of the recording, not a frozen camera."""
     repeats: bool = False
     """Pixel by pixel equal to the frame before it, which no live sensor delivers."""
+    golden: Image | None = None
+    """The golden image of this very position, where there is one a position."""
 
     @property
     def size(self) -> tuple[int, int]:

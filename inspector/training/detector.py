@@ -17,6 +17,7 @@ from inspector.bundle import (
     write_card,
     writing_bundle,
 )
+from inspector.datasets.yolo import YoloData
 from inspector.errors import InputError
 from inspector.runtimes.load import load_detector
 from inspector.training.card import data_digest, quality_statistics, read_picture, versions
@@ -24,7 +25,6 @@ from inspector.training.export import Preprocessing, export_network
 from inspector.training.fit import FitSettings, Fitted, Progress, fit
 from inspector.training.library import quiet_ultralytics
 from inspector.training.precision import mean_average_precision
-from inspector.training.yolodata import YoloData
 
 log = structlog.get_logger(__name__)
 

@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
+from inspector.datasets.yolo import YoloData, label_file
 from inspector.domain import Box
 from inspector.errors import DataError, FootageError
 from inspector.training.card import read_picture
 from inspector.training.dataset import Clip, footage_dataset
 from inspector.training.simulated import good_crops, simulated_dataset
-from inspector.training.yolodata import YoloData, label_file
 
 FRAMES = 7
 

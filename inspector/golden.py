@@ -1,0 +1,18 @@
+"""Golden images: pictures of a part without a fault, at the position from which it is inspected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def golden_file(picture: Path) -> Path:
+    """Where the golden image of a picture's position lies, whether or not it is there.
+
+    The last folder ``images`` replaced by ``templates``, suffix ``.png``.
+    """
+    parts = list(picture.parts)
+    for index in range(len(parts) - 2, -1, -1):
+        if parts[index] == "images":
+            parts[index] = "templates"
+            break
+    return Path(*parts).with_suffix(".png")
