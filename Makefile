@@ -48,11 +48,11 @@ $(BIN)/python: | check-system
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.lean: pyproject.toml deploy/constraints.txt | $(BIN)/python
-	$(PIP) -e '.[dashboard,demo]'
+	$(PIP) -e '.[dashboard,demo,report]'
 	@touch $@
 
 $(VENV)/.train: $(VENV)/.lean
-	$(PIP) -e '.[dashboard,demo,train]' torch torchvision
+	$(PIP) -e '.[dashboard,demo,report,train]' torch torchvision
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.train

@@ -282,8 +282,18 @@ def _drawn(
         _record.findings if boxes and first else (),
         _record.summary.part_box if boxes and first else None,
         _heat(_source, _record) if heat and first else None,
+        outlines=_outlines(_source, _record) if boxes and first else (),
     )
     return overlays.encode(drawn)
+
+
+def _outlines(source: Source, record: PartRecord) -> list[overlays.Outline]:
+    """The edges of all findings that have pixels; only the evidence knows them."""
+    return [
+        overlays.Outline(tuple(map(float, points)), finding["score"] >= finding["threshold"])
+        for finding in _overlay(source, record).get("findings", ())
+        for points in finding.get("polygons", ())
+    ]
 
 
 def _heat(source: Source, record: PartRecord) -> overlays.Heat | None:

@@ -46,12 +46,22 @@ class Heat:
     box: PixelBox
 
 
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """The edge of a finding's pixels."""
+
+    points: tuple[float, ...]
+    """``x1, y1, x2, y2, …`` in pixels of the picture, three points or more."""
+    fails: bool
+
+
 def draw(
     image: Image,
     findings: Sequence[FindingView] = (),
     part: PixelBox | None = None,
     heat: Heat | None = None,
     long_side_px: int = LONG_SIDE_PX,
+    outlines: Sequence[Outline] = (),
 ) -> Image:
     """A BGR picture with the longer side of ``long_side_px``, and everything given drawn over it.
 
@@ -64,12 +74,14 @@ def draw(
     large = np.asarray(cv2.resize(image, size, interpolation=way), np.uint8)
     if heat is not None:
         large = blend_heat(large, heat.values, _scaled(heat.box, scale))
-    if part is None and not findings:
+    if part is None and not findings and not outlines:
         return large
     canvas = Pillow.fromarray(np.ascontiguousarray(large[:, :, ::-1]))
     pen = ImageDraw.Draw(canvas)
     if part is not None:
         pen.rectangle(_scaled(part, scale), outline=PART, width=2)
+    for outline in outlines:
+        _draw_outline(pen, outline, scale)
     for finding in findings:
         if finding.kind != "quality":
             _draw_finding(pen, finding, scale)
@@ -132,6 +144,14 @@ def _draw_finding(pen: ImageDraw.ImageDraw, finding: FindingView, scale: float) 
     pen.rectangle((x1 - 2, y1 - 2, x2 + 2, y2 + 2), outline=_DARK, width=_LINE_PX + 4)
     pen.rectangle(box, outline=colour, width=_LINE_PX)
     _label(pen, box, tag(finding), colour)
+
+
+def _draw_outline(pen: ImageDraw.ImageDraw, outline: Outline, scale: float) -> None:
+    scaled = [value * scale for value in outline.points]
+    points = list(zip(scaled[::2], scaled[1::2], strict=True))
+    closed = [*points, points[0]]
+    pen.line(closed, fill=_DARK, width=_LINE_PX, joint="curve")
+    pen.line(closed, fill=FAIL if outline.fails else BAND, width=_LINE_PX // 2, joint="curve")
 
 
 def _dashed(pen: ImageDraw.ImageDraw, box: PixelBox, colour: tuple[int, int, int]) -> None:

@@ -9,14 +9,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+import cv2
+import numpy as np
 import structlog
 
 from inspector.cameras.folder import WatchedFolder
+from inspector.cameras.footage import read_picture
 from inspector.cameras.opencv import LiveCamera, PlayedFile
+from inspector.checks.acceptance import Acceptance
 from inspector.checks.anomaly import AnomalyCheck
 from inspector.checks.assembly import AssemblyCheck
+from inspector.checks.classify import ClassifyCheck
 from inspector.checks.detect import DetectCheck
 from inspector.checks.quality import Limits, QualityGate
+from inspector.checks.reference import ReferenceCheck
+from inspector.checkspecs import (
+    AnomalySpec,
+    AssemblySpec,
+    ClassifySpec,
+    DetectSpec,
+    ReferenceSpec,
+    check_name,
+)
 from inspector.config import (
     Broker,
     CameraConfig,
@@ -30,52 +44,106 @@ from inspector.contract import StatePayload, record_fields
 from inspector.control import draw_boot_id
 from inspector.domain import Cause
 from inspector.errors import BusyError, InputError, StorageError
+from inspector.expectation import LocateByPhoto
 from inspector.issue import Issuer, reference
 from inspector.line import StationLine
 from inspector.plc.mqtt import MqttPlc
-from inspector.ports import AnomalyModel, Camera, Check, Detector, Inbound
-from inspector.recipe import AnomalySpec, AssemblySpec, CheckSpec, Recipe, check_name, load_recipe
+from inspector.ports import AnomalyModel, Camera, Check, Classifier, Detector, Inbound
+from inspector.recipe import Recipe, load_recipe
 from inspector.records.evidence import EvidenceStore
 from inspector.records.journal import Journal, Leftover, read_leftover
 from inspector.records.recorder import DatabaseRecorder
-from inspector.runtimes.load import load_anomaly, load_detector
+from inspector.runtimes.judge import DifferenceJudge
+from inspector.runtimes.load import load_anomaly, load_classifier, load_detector, load_judge
 from inspector.sim.camera import SimulatedSource
 from inspector.station import Station, aborted
 
 DEFAULT_THRESHOLD = 0.5
 """Of a detector's confidence, where neither recipe nor card state one."""
+MIN_CONFIDENCE = 0.05
+"""Of detections at the line."""
 
 log = structlog.get_logger(__name__)
 
 
-def build_station(recipe: Recipe, config: StationConfig, *, live: bool) -> Station:
+def build_station(
+    recipe: Recipe, config: StationConfig, *, live: bool, min_confidence: float = MIN_CONFIDENCE
+) -> Station:
     """Load the recipe's models on the configured runtime.
 
-    ``live`` frames can be frozen, recorded ones cannot. Raises
+    ``live`` frames can be frozen, recorded ones cannot. Of a detector, what is weaker than
+    ``min_confidence`` is not seen: an evaluation wants more of it than a line. Raises
     :class:`~inspector.errors.BundleError` for a model that cannot be loaded.
     """
     requests, threads = config.workers, config.threads or os.cpu_count() or 1
     detectors: dict[str, Detector] = {}
     anomaly_models: dict[str, AnomalyModel] = {}
+    classifiers: dict[str, Classifier] = {}
+    judges: dict[str, DifferenceJudge] = {}
     for name, bundle in recipe.bundles.items():
-        if bundle.card.task == "anomaly":
+        if bundle.card.task == "reference":
+            judges[name] = load_judge(bundle, config.runtime, threads, requests)
+        elif bundle.card.task == "anomaly":
             anomaly_models[name] = load_anomaly(bundle, config.runtime, threads, requests)
+        elif bundle.card.task == "classify":
+            classifiers[name] = load_classifier(bundle, config.runtime, threads, requests)
         else:
-            detectors[name] = load_detector(bundle, config.runtime, threads, requests)
+            detectors[name] = load_detector(bundle, config.runtime, threads, requests, min_confidence)
     checks = [
-        _check(spec, recipe, anomaly_models)
+        _reference(spec, recipe, judges)
+        if isinstance(spec, ReferenceSpec)
+        else _check(spec, recipe, anomaly_models, classifiers)
         for spec in recipe.text.checks
-        if spec.model in recipe.bundles
+        if spec.model is None or spec.model in recipe.bundles
     ]
     spec = recipe.text.quality
     calibration = next(
-        (bundle.card.calibration for name, bundle in recipe.bundles.items() if name in detectors), {}
+        (
+            bundle.card.calibration
+            for name, bundle in recipe.bundles.items()
+            if bundle.card.task != "anomaly"
+        ),
+        {},
     )
     gate = QualityGate(Limits.of(spec, calibration), notice_frozen=live and spec.frozen)
-    return Station(recipe, gate, detectors, checks, tuple(anomaly_models.values()))
+    others = (
+        *(model.score for model in anomaly_models.values()),
+        *(model.classify for model in classifiers.values()),
+        *(model.warm_up for model in judges.values()),
+    )
+    return Station(recipe, gate, detectors, checks, others)
 
 
-def _check(spec: CheckSpec, recipe: Recipe, anomaly_models: Mapping[str, AnomalyModel]) -> Check:
+def _reference(
+    spec: ReferenceSpec, recipe: Recipe, judges: Mapping[str, DifferenceJudge]
+) -> ReferenceCheck:
+    judge = judges[spec.model] if spec.model is not None else None
+    threshold = spec.threshold
+    if threshold is None:
+        calibration = recipe.bundles[spec.model].card.calibration if spec.model is not None else {}
+        threshold = float(calibration.get("threshold", DEFAULT_THRESHOLD))
+    golden = None
+    if spec.golden is not None:
+        golden = cv2.imread(str(recipe.path / spec.golden))
+        if golden is None:
+            raise InputError(f"{recipe.path / spec.golden} is no picture", "Put a good part's there")
+    return ReferenceCheck(
+        check_name(spec),
+        threshold,
+        threshold if spec.review_threshold is None else spec.review_threshold,
+        golden=None if golden is None else np.asarray(golden, np.uint8),
+        judge=judge,
+        level=spec.level,
+        min_area_px=spec.min_area_px,
+    )
+
+
+def _check(
+    spec: DetectSpec | ClassifySpec | AnomalySpec | AssemblySpec,
+    recipe: Recipe,
+    anomaly_models: Mapping[str, AnomalyModel],
+    classifiers: Mapping[str, Classifier],
+) -> Check:
     name = check_name(spec)
     card = recipe.bundles[spec.model].card
     threshold = spec.threshold
@@ -87,8 +155,20 @@ def _check(spec: CheckSpec, recipe: Recipe, anomaly_models: Mapping[str, Anomaly
         model = anomaly_models[spec.model]
         return AnomalyCheck(name, model, threshold, review, spec.region, detector)
     if isinstance(spec, AssemblySpec):
-        return AssemblyCheck(name, spec.model, spec.expect, threshold, review)
-    return DetectCheck(name, spec.model, frozenset(spec.labels or card.labels), threshold, review)
+        photo = spec.locate.photo if isinstance(spec.locate, LocateByPhoto) else None
+        reference_photo = None if photo is None else read_picture(recipe.path / photo)
+        judge = classifiers.get(spec.model)
+        return AssemblyCheck.of(name, spec, threshold, review, reference_photo, judge)
+    if isinstance(spec, ClassifySpec):
+        detector = recipe.detector_of(spec.region.of) if spec.region else ""
+        good, classifier = frozenset(spec.good), classifiers[spec.model]
+        return ClassifyCheck(name, classifier, good, threshold, review, spec.region, detector)
+    labels = frozenset(spec.labels or card.labels)
+    criteria = {
+        label: Acceptance.of(criterion, threshold, review, recipe)
+        for label, criterion in spec.criteria.items()
+    }
+    return DetectCheck(name, spec.model, labels, threshold, review, criteria)
 
 
 def build_camera(config: CameraConfig) -> Camera:

@@ -15,20 +15,36 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from inspector.errors import BundleError
 
 CARD = "model.json"
 
 Runtime = Literal["openvino", "torch"]
-Task = Literal["detect", "segment", "classify", "anomaly"]
+Precision = Literal["fp32", "fp16", "int8"]
+Task = Literal["detect", "segment", "classify", "anomaly", "reference"]
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Tile(_Strict):
+    """How a picture is cut into squares at full resolution, each of which the network sees alone."""
+
+    side: int = Field(gt=0)
+    """Pixels of the picture; the scale of the training when it equals the network's input."""
+    overlap: int = Field(ge=0)
+    """Least pixels that neighbours share; what is no larger is seen whole by one of them."""
+
+    @model_validator(mode="after")
+    def _goes_forward(self) -> Self:
+        if 2 * self.overlap > self.side:
+            raise ValueError("the overlap exceeds half the side")
+        return self
 
 
 class InputSpec(_Strict):
@@ -40,6 +56,8 @@ class InputSpec(_Strict):
     """``letterbox`` keeps the aspect and pads with grey 114; ``stretch`` does not keep it."""
     resize: Literal["host", "graph"] = "host"
     """Who resizes; ``graph`` takes a picture of any size."""
+    tile: Tile | None = None
+    """Of a detector that was trained on crops at full resolution: how larger pictures are cut."""
 
 
 class NetworkFile(_Strict):
@@ -48,7 +66,7 @@ class NetworkFile(_Strict):
     name: str
     runtime: Runtime
     sha256: str
-    precision: Literal["fp32", "fp16", "int8"]
+    precision: Precision
 
 
 class DataSpec(_Strict):
@@ -71,9 +89,11 @@ class Card(_Strict):
     """Such as ``yolo26n`` or ``patchcore/tf_efficientnet_lite0``."""
     labels: tuple[str, ...]
     input: InputSpec
-    head: Literal["end2end", "raw", "patchcore"]
+    head: Literal["end2end", "raw", "patchcore", "classify", "judge"]
     """Layout of the output: ``end2end`` ``(1, n, 6)`` boxes without NMS, ``raw`` ``(1, 4 + classes,
-    anchors)``, ``patchcore`` a raw score and a map."""
+    anchors)``, ``patchcore`` a raw score and a map, ``classify`` ``scores``, ``(1, classes)``
+    probabilities. For ``segment`` the first two carry 32 more values a box, ``detections``, beside
+    ``prototypes``, ``(1, 32, height / 4, width / 4)``."""
     files: tuple[NetworkFile, ...]
     data: DataSpec
     metrics: dict[str, float | tuple[float, float]]
@@ -85,6 +105,13 @@ class Card(_Strict):
     versions: dict[str, str]
     command: str
     """The command that made this bundle."""
+    training: tuple[str, ...] = ()
+    """What the training chose from the data, and why: a sentence for each choice."""
+
+    @property
+    def finds_objects(self) -> bool:
+        """Whether it is a detector, with masks or without."""
+        return self.task in ("detect", "segment")
 
 
 @dataclass(frozen=True)
@@ -118,11 +145,22 @@ class Bundle:
             _verify(path / file.name, file.sha256)
         return cls(path, card)
 
-    def file(self, runtime: Runtime) -> Path:
-        """The file that ``runtime`` opens. Raises :class:`BundleError` when there is none."""
+    def file(self, runtime: Runtime, precision: Precision | None = None) -> Path:
+        """The file that ``runtime`` opens: the full one, unless ``int8`` is asked for.
+
+        Raises :class:`BundleError` when there is none.
+        """
         for file in self.card.files:
-            if file.runtime == runtime and not file.name.endswith(".bin"):
+            if file.runtime != runtime or file.name.endswith(".bin"):
+                continue
+            if file.precision == precision or (precision is None and file.precision != "int8"):
                 return self.path / file.name
+        if precision is not None:
+            has = ", ".join(sorted({f.precision for f in self.card.files if f.runtime == runtime}))
+            raise BundleError(
+                f"{self.path} has no network in {precision} for the runtime '{runtime}'",
+                f"It offers {has or 'none'}: an INT8 network is only there if it kept its accuracy",
+            )
         offered = sorted({file.runtime for file in self.card.files})
         raise BundleError(
             f"{self.path} has no network for the runtime '{runtime}'",

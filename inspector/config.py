@@ -18,7 +18,7 @@ from pydantic import (
     field_validator,
 )
 
-from inspector.recipe import Name
+from inspector.expectation import Name
 from inspector.yamlfile import Location, YamlFile
 
 TopicBase = Annotated[str, StringConstraints(pattern=r"^[^/+#\s]+(/[^/+#\s]+)*$", max_length=200)]
@@ -87,7 +87,8 @@ class Acquisition(_Strict):
 
     mode: Literal["stream", "wire"] = "stream"
     """``stream``: the camera runs freely, the first frame exposed at or after the trigger counts.
-    ``wire``: a photo-eye fires the camera; exactly one frame must lie inside the window."""
+    ``wire``: a photo-eye fires the camera; exactly one frame must lie inside the window, which must be
+    shorter than the time between two parts."""
     before_ms: float = Field(default=50, ge=0)
     """How long before the receipt of the trigger the exposure may lie (``wire``)."""
     after_ms: float = Field(default=200, gt=0)

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 from pydantic.alias_generators import to_camel
 
 from inspector.domain import Finding, Inspection, Score, Verdict
+from inspector.outline import polygons
 
 VERSION = 1
 RESULT_LIMIT = 1024
@@ -161,6 +162,19 @@ class FindingPayload(BaseModel):
             box=finding.box.rounded(),
             expected_box=finding.expected_box.rounded() if finding.expected_box else None,
         )
+
+
+class FindingRecord(FindingPayload):
+    """A finding in archive, records and JSONL: what a PLC has no room for comes beside it."""
+
+    polygons: tuple[tuple[Number, ...], ...] | None = None
+    """Outlines of the finding's mask, ``x1, y1, x2, y2, …`` in pixels of the picture, largest first."""
+
+    @classmethod
+    def of(cls, finding: Finding) -> FindingRecord:
+        """The finding's wire form with the outlines of its mask, if it has one."""
+        outlines = None if finding.mask is None else polygons(finding.mask)
+        return cls(**FindingPayload.of(finding).model_dump(), polygons=outlines)
 
 
 class ScorePayload(BaseModel):
@@ -361,6 +375,10 @@ def record_fields(inspection: Inspection, result: ResultPayload | None = None) -
     """
     result = result or ResultPayload.of(inspection)
     fields: dict[str, Any] = result.model_dump(mode="json", by_alias=True, exclude_none=True)
+    fields["findings"] = [
+        FindingRecord.of(found).model_dump(mode="json", by_alias=True, exclude_none=True)
+        for found in inspection.findings
+    ]
     fields["causes"] = [cause.word for cause in inspection.judgement.causes]
     fields["scores"] = [
         ScorePayload.of(score).model_dump(mode="json", by_alias=True) for score in inspection.scores

@@ -7,11 +7,13 @@ from pathlib import Path
 import cv2
 
 from inspector.checks.anomaly import crop, region_box
+from inspector.checkspecs import AnomalySpec, ClassifySpec
+from inspector.criteria import PartRegion
 from inspector.domain import Box, Frame
 from inspector.errors import InputError, StorageError
 from inspector.freerun import SOURCE_LIMIT
 from inspector.ports import Recording
-from inspector.recipe import AnomalySpec, CrossingTrigger, PartRegion
+from inspector.recipe import CrossingTrigger
 from inspector.station import Station
 from inspector.tracking import Tracker
 
@@ -68,8 +70,10 @@ class Cropper:
 
 
 def _region_of(station: Station, label: str) -> PartRegion:
-    """The region that the recipe's anomaly check looks at, or the whole box."""
+    """The region that the recipe's first anomaly or class check looks at, or the whole box."""
     for check in station.recipe.text.checks:
-        if isinstance(check, AnomalySpec) and check.region and check.region.of == label:
-            return check.region
+        if isinstance(check, AnomalySpec | ClassifySpec):
+            region = check.region
+            if region is not None and region.of == label:
+                return region
     return PartRegion(of=label)

@@ -1,9 +1,10 @@
 """What the station talks about: frames, triggers, findings, verdicts, inspections.
 
 Frozen dataclasses over the standard library and numpy, nothing else, so that every other module may
-import them. Pictures are ``(height, width, 3)`` ``uint8`` arrays in OpenCV's BGR order. Boxes are
-``x1, y1, x2, y2`` in pixels of the picture. Instants named ``…_s`` are seconds on one monotonic clock
-(of the footage, when a recording is replayed) and say nothing about the time of day.
+import them; masks have their own module, :mod:`inspector.mask`. Pictures are ``(height, width, 3)``
+``uint8`` arrays in OpenCV's BGR order. Boxes are ``x1, y1, x2, y2`` in pixels of the picture. Instants
+named ``…_s`` are seconds on one monotonic clock (of the footage, when a recording is replayed) and say
+nothing about the time of day.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from inspector.mask import Mask
 
 Image: TypeAlias = npt.NDArray[np.uint8]
 """A picture: ``(height, width, 3)``, ``uint8``, BGR."""
@@ -121,6 +124,8 @@ class Detection:
     label: str
     confidence: float
     box: Box
+    mask: Mask | None = None
+    """Its pixels, where the model's task has them; never without a pixel."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -255,6 +260,8 @@ class Finding:
     """None: the same as ``threshold``, no band between."""
     expected_box: Box | None = None
     """Where a missing or misplaced component should be."""
+    mask: Mask | None = None
+    """Its pixels, where the model gives them."""
 
     @property
     def fails(self) -> bool:
@@ -285,6 +292,18 @@ class CheckResult:
     heat: AnomalyMap | None = None
     heat_box: Box | None = None
     """Where ``heat`` lies in the picture."""
+    detections: tuple[Detection, ...] = ()
+    """What the check itself saw, weak ones too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What a judge of differences says of one candidate."""
+
+    scores: Mapping[str, float]
+    """Probability of each kind of defect; what lacks to 1 is that it is none."""
+    sides: tuple[float, float, float, float]
+    """How far the defect's left, top, right and bottom lie from the candidate's, pixels of the crop."""
 
 
 @dataclass(frozen=True, slots=True)

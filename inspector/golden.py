@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def golden_file(picture: Path) -> Path:
-    """Where the golden image of a picture's position lies, whether or not it is there.
+def golden_file(picture: Path) -> Path | None:
+    """The golden image of a picture's position, None where there is none.
 
-    The last folder ``images`` replaced by ``templates``, suffix ``.png``.
+    It lies where the picture lies, the last folder ``images`` replaced by ``templates``, suffix
+    ``.png``.
     """
     parts = list(picture.parts)
     for index in range(len(parts) - 2, -1, -1):
         if parts[index] == "images":
             parts[index] = "templates"
-            break
-    return Path(*parts).with_suffix(".png")
+            golden = Path(*parts).with_suffix(".png")
+            return golden if golden.is_file() else None
+    return None

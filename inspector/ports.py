@@ -22,6 +22,7 @@ from inspector.domain import (
     Image,
     Inspection,
     Level,
+    Opinion,
     Part,
     StationStatus,
     Trigger,
@@ -80,6 +81,25 @@ class Detector(Protocol):
 
     def detect(self, image: Image) -> tuple[Detection, ...]:
         """All objects seen, most confident first, boxes in pixels of ``image``."""
+        ...
+
+
+class Classifier(Protocol):
+    """A model that tells what a picture shows as a whole."""
+
+    def classify(self, image: Image) -> Mapping[str, float]:
+        """The probability of each label; together 1."""
+        ...
+
+
+class Judge(Protocol):
+    """A model that names what differs from a golden image."""
+
+    side: int
+    """Pixels of the crop's side."""
+
+    def judge(self, crop: Image) -> Opinion:
+        """What one candidate is: ``crop`` holds picture, golden image and differences as channels."""
         ...
 
 

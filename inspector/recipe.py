@@ -7,46 +7,31 @@ Its hash covers the text and the bundles, so that an inspection that carries it 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import Field
 
 from inspector.bundle import Bundle
+from inspector.checkspecs import (
+    AnomalySpec,
+    AssemblySpec,
+    CheckSpec,
+    ClassifySpec,
+    DetectSpec,
+    ReferenceSpec,
+    check_name,
+)
+from inspector.criteria import PartRegion
 from inspector.errors import BundleError, InputError
+from inspector.expectation import LocateByComponents, LocateByPhoto, Name
+from inspector.expectation import Strict as _Strict
 from inspector.yamlfile import Location, YamlFile
 
 RECIPE_FILE = "recipe.yaml"
-
-Name = Annotated[str, StringConstraints(min_length=1, max_length=32, pattern=r"^[ !\"$-*,-.0-~]+$")]
-"""Printable ASCII without ``/ + #``, which topics reserve."""
-
-Fraction = Annotated[float, Field(ge=0, le=1)]
-RelativeBox = tuple[Fraction, Fraction, Fraction, Fraction]
-
-NAMED_REGIONS: dict[str, RelativeBox] = {
-    "any": (0.0, 0.0, 1.0, 1.0),
-    "top": (0.0, -0.15, 1.0, 0.33),
-    "bottom": (0.0, 0.67, 1.0, 1.15),
-    "left": (-0.15, 0.0, 0.33, 1.0),
-    "right": (0.67, 0.0, 1.15, 1.0),
-    "centre": (0.25, 0.25, 0.75, 0.75),
-}
-"""Those at an edge reach beyond it: a part whose cap is missing is seen that much shorter."""
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class QualityGate(_Strict):
@@ -80,82 +65,6 @@ class PlcTrigger(_Strict):
 Trigger = Annotated[CrossingTrigger | PlcTrigger, Field(discriminator="kind")]
 
 
-class PartRegion(_Strict):
-    """The box of the inspected part, as the detector sees it."""
-
-    of: Name
-    """Label of the part."""
-    inner: RelativeBox = (0.0, 0.0, 1.0, 1.0)
-    """The sub-rectangle of that box, as fractions: x1, y1, x2, y2."""
-
-
-class _CheckSpec(_Strict):
-    name: Name | None = None
-    """How findings name this check; by default its kind, or its model's name for ``anomaly``."""
-    model: Name
-    """Name of a bundle folder beside the recipe."""
-    threshold: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    """FAIL at or above it; by default what the bundle's card calibrated."""
-    review_threshold: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    """REVIEW from here up to ``threshold``; by default the same, no band."""
-
-    @field_validator("review_threshold")
-    @classmethod
-    def _band_is_below(cls, value: float | None, info: ValidationInfo) -> float | None:
-        # a threshold that is itself wrong is not in the data, and named already
-        if value is not None and "threshold" in info.data:
-            threshold = info.data["threshold"]
-            if threshold is None:
-                raise ValueError("State the 'threshold' beside it")
-            if value > threshold:
-                raise ValueError(f"It must not exceed the threshold, {threshold}")
-        return value
-
-
-class DetectSpec(_CheckSpec):
-    """Every object of these labels is a defect. Score: the detector's confidence."""
-
-    kind: Literal["detect"]
-    labels: tuple[Name, ...] | None = None
-    """The labels that are defects; by default all that the model knows."""
-
-
-class AnomalySpec(_CheckSpec):
-    """The part must look like the good ones. Score: the model's own, raw."""
-
-    kind: Literal["anomaly"]
-    region: PartRegion | None = None
-    """What to look at; by default the whole picture."""
-
-
-class Expectation(_Strict):
-    """Components that each part must carry."""
-
-    label: Name
-    per: Name
-    """Label of the part that carries them."""
-    count: int = Field(default=1, ge=1)
-    region: Literal["any", "top", "bottom", "left", "right", "centre"] | RelativeBox = "any"
-    """Where in the part's box their centres must lie: a word, or fractions x1, y1, x2, y2."""
-    name: Name | None = None
-    """How findings name it; by default the label."""
-
-    @property
-    def place(self) -> RelativeBox:
-        """The region as fractions of the part's box."""
-        return NAMED_REGIONS[self.region] if isinstance(self.region, str) else self.region
-
-
-class AssemblySpec(_CheckSpec):
-    """Every component must be there, in its place. Score: 1 - the confidence that it is."""
-
-    kind: Literal["assembly"]
-    expect: tuple[Expectation, ...] = Field(min_length=1)
-
-
-CheckSpec = Annotated[DetectSpec | AnomalySpec | AssemblySpec, Field(discriminator="kind")]
-
-
 class RecipeText(_Strict):
     """The content of ``recipe.yaml``."""
 
@@ -165,11 +74,6 @@ class RecipeText(_Strict):
     quality: QualityGate = QualityGate()
     trigger: Trigger = PlcTrigger()
     checks: tuple[CheckSpec, ...] = Field(min_length=1)
-
-
-def check_name(check: DetectSpec | AnomalySpec | AssemblySpec) -> str:
-    """How findings and scores name this check."""
-    return check.name or (check.model if isinstance(check, AnomalySpec) else check.kind)
 
 
 @dataclass(frozen=True)
@@ -195,15 +99,20 @@ class Recipe:
 
     @cached_property
     def recipe_hash(self) -> str:
-        """SHA-256 over the text and all bundles."""
+        """SHA-256 over the text, the golden images and all bundles."""
         digest = hashlib.sha256((self.path / RECIPE_FILE).read_bytes())
+        for photo in _photos(*self.text.checks):
+            digest.update((self.path / photo).read_bytes())
+        for check in self.text.checks:
+            if isinstance(check, ReferenceSpec) and check.golden is not None:
+                digest.update((self.path / check.golden).read_bytes())
         digest.update(self.model_hash.encode())
         return digest.hexdigest()
 
     def detector_of(self, label: str) -> str:
         """Name of the bundle that detects ``label``; :class:`InputError` when there is none."""
         for name, bundle in self.bundles.items():
-            if bundle.card.task == "detect" and label in bundle.card.labels:
+            if bundle.card.finds_objects and label in bundle.card.labels:
                 return name
         raise InputError(
             f"recipe {self.recipe_id}: no model detects '{label}'",
@@ -215,7 +124,7 @@ class Recipe:
         return {
             label
             for bundle in self.bundles.values()
-            if bundle.card.task == "detect"
+            if bundle.card.finds_objects
             for label in bundle.card.labels
         }
 
@@ -223,8 +132,9 @@ class Recipe:
 def load_recipe(folder: Path, *, untrained: bool = False) -> Recipe:
     """Read ``folder/recipe.yaml`` and every bundle that it names, and prove that they fit.
 
-    ``untrained`` leaves out anomaly models that are not there yet, for cutting out the pictures
-    that they will learn from. Raises :class:`~inspector.errors.ConfigError` with file, line and remedy.
+    ``untrained`` leaves out anomaly and class models that are not there yet, for cutting out the
+    pictures that they will learn from. Raises :class:`~inspector.errors.ConfigError` with file, line
+    and remedy.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no recipe folder", f"It must hold a {RECIPE_FILE}")
@@ -232,9 +142,10 @@ def load_recipe(folder: Path, *, untrained: bool = False) -> Recipe:
     text = file.parse(RecipeText)
     bundles: dict[str, Bundle] = {}
     for index, check in enumerate(text.checks):
-        if check.model in bundles:
+        if check.model is None or check.model in bundles:
             continue
-        if untrained and isinstance(check, AnomalySpec) and not (folder / check.model).exists():
+        learns = isinstance(check, AnomalySpec | ClassifySpec)
+        if untrained and learns and not (folder / check.model).exists():
             continue
         try:
             bundles[check.model] = Bundle.load(folder / check.model)
@@ -263,34 +174,132 @@ def _misfits(recipe: Recipe) -> Iterator[tuple[Location, str, str]]:
             place = ("checks", index, "name") if check.name else ("checks", index)
             yield place, f"two checks are called '{name}'", "Give each its own 'name'"
         names.add(name)
+        if isinstance(check, ReferenceSpec) and check.golden is not None:
+            golden = recipe.path / check.golden
+            if not golden.is_file():
+                place = ("checks", index, "golden")
+                yield place, f"there is no golden image {golden}", "Put a picture of a good part there"
         if check.model not in recipe.bundles:
             continue  # not trained yet
         card = recipe.bundles[check.model].card
-        wanted = "anomaly" if isinstance(check, AnomalySpec) else "detect"
-        if card.task != wanted:
+        wanted = _TASKS.get(check.kind, ("detect", "segment"))
+        if card.task not in wanted:
             yield (
                 ("checks", index, "model"),
-                f"'{check.model}' is a model for '{card.task}', not for '{wanted}'",
+                f"'{check.model}' is a model for '{card.task}', not for '{wanted[0]}'",
                 "Name another bundle, or another kind of check",
             )
-        if isinstance(check, AnomalySpec):
+        if isinstance(check, AnomalySpec | ClassifySpec) and check.region and unknown(check.region.of):
+            place = ("checks", index, "region", "of")
+            yield place, f"no model detects '{check.region.of}'", offer
+        if isinstance(check, ClassifySpec):
+            for where, message, remedy in _misfits_of_classes(check, card.labels):
+                yield ("checks", index, *where), message, remedy
+        elif isinstance(check, AnomalySpec):
             if check.threshold is None and "threshold" not in card.calibration:
                 yield (
                     ("checks", index),
                     f"'{check.model}' carries no calibrated threshold",
                     "State 'threshold'",
                 )
-            if check.region is not None and unknown(check.region.of):
-                place = ("checks", index, "region", "of")
-                yield place, f"no model detects '{check.region.of}'", offer
         elif isinstance(check, DetectSpec):
             for number, label in enumerate(check.labels or ()):
                 if label not in card.labels:
                     place = ("checks", index, "labels", number)
                     yield place, f"'{check.model}' does not know the label '{label}'", offer
-        else:
-            for number, expected in enumerate(check.expect):
-                for key, label in (("label", expected.label), ("per", expected.per)):
-                    if label not in card.labels:
-                        place = ("checks", index, "expect", number, key)
-                        yield place, f"'{check.model}' does not know the label '{label}'", offer
+            for where, message, remedy in _misfits_of_criteria(check, card.labels, recipe, offer):
+                yield ("checks", index, "criteria", *where), message, remedy
+        elif isinstance(check, AssemblySpec):
+            for where, label in _labels_of_assembly(check):
+                if label not in card.labels:
+                    place = ("checks", index, *where)
+                    yield place, f"'{check.model}' does not know the label '{label}'", offer
+            for photo in _photos(check):
+                if not (recipe.path / photo).is_file():
+                    place = ("checks", index, "locate", "photo")
+                    yield place, f"the photo '{photo}' is not there", "Put it beside the recipe"
+            if card.task == "classify" and (problem := _unfit_for_a_classifier(check)):
+                yield ("checks", index), *problem
+
+
+_TASKS: dict[str, tuple[str, ...]] = {
+    "anomaly": ("anomaly",),
+    "classify": ("classify",),
+    "reference": ("reference",),
+    "assembly": ("detect", "segment", "classify"),
+}
+"""What a check's model must be for; those not named want a detector, with masks or without."""
+
+
+def _misfits_of_classes(
+    check: ClassifySpec, labels: Sequence[str]
+) -> Iterator[tuple[Location, str, str]]:
+    """Locations are relative to the check."""
+    offer = f"Its labels: {', '.join(labels)}"
+    for number, label in enumerate(check.good):
+        if label not in labels:
+            yield ("good", number), f"'{check.model}' does not know the label '{label}'", offer
+    if set(labels) <= set(check.good):
+        yield (
+            ("good",),
+            f"'{check.model}' knows no class but these good ones, so no part could fail",
+            "Leave out what is a defect",
+        )
+
+
+def _misfits_of_criteria(
+    check: DetectSpec, labels: Sequence[str], recipe: Recipe, offer: str
+) -> Iterator[tuple[Location, str, str]]:
+    """Locations are relative to the check's criteria."""
+    for label, criterion in check.criteria.items():
+        if label not in labels:
+            yield (label,), f"'{check.model}' does not know the label '{label}'", offer
+        elif check.labels is not None and label not in check.labels:
+            yield (label,), f"'{label}' is not among the check's 'labels'", "Add it there"
+        for key in ("min_mm", "min_area_mm2"):
+            if getattr(criterion, key) is not None and recipe.text.mm_per_px is None:
+                yield (
+                    (label, key),
+                    f"'{key}' needs to know how large a pixel is",
+                    "State the recipe's 'mm_per_px', or give the size in pixels",
+                )
+        for key, zones in (("watch", criterion.watch), ("ignore", criterion.ignore)):
+            for number, zone in enumerate(zones):
+                if isinstance(zone, PartRegion) and zone.of not in recipe.labels():
+                    yield (label, key, number, "of"), f"no model detects '{zone.of}'", offer
+
+
+def _photos(*checks: CheckSpec) -> Iterator[str]:
+    """Names of the photos beside the recipe on which parts are located."""
+    for check in checks:
+        if isinstance(check, AssemblySpec) and isinstance(check.locate, LocateByPhoto):
+            yield check.locate.photo
+
+
+def _labels_of_assembly(check: AssemblySpec) -> Iterator[tuple[Location, str]]:
+    """Every label that an assembly names, and where."""
+    for number, expected in enumerate(check.expect):
+        yield ("expect", number, "label"), expected.label
+        if expected.per is not None:
+            yield ("expect", number, "per"), expected.per
+    for number, label in enumerate(check.empty):
+        yield ("empty", number), label
+    if isinstance(check.locate, LocateByComponents):
+        for number, label in enumerate(check.locate.labels or ()):
+            yield ("locate", "labels", number), label
+    for row, order in enumerate(check.orders):
+        for number, label in enumerate(order.labels):
+            yield ("orders", row, "labels", number), label
+        if order.per is not None:
+            yield ("orders", row, "per"), order.per
+
+
+def _unfit_for_a_classifier(check: AssemblySpec) -> tuple[str, str] | None:
+    """Message and remedy where a check asks of a classifier what only a detector can tell."""
+    if any(expected.box is None for expected in check.expect):
+        return f"'{check.model}' finds no parts", "Expect each component by its 'box'"
+    if isinstance(check.locate, LocateByComponents):
+        return f"'{check.model}' finds no components", "Locate the part by 'kind: photo'"
+    if check.orders or any(e.count > 1 or e.datum or e.angle_deg is not None for e in check.expect):
+        return f"'{check.model}' tells only what is in a place", "Take a detector for this"
+    return None

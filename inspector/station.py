@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from inspector.domain import (
     Detection,
     Finding,
     Frame,
+    Image,
     Judgement,
     Overlay,
     Part,
@@ -24,7 +25,7 @@ from inspector.domain import (
 )
 from inspector.errors import DefectError, InspectorError
 from inspector.judge import judge
-from inspector.ports import AnomalyModel, Check, Detector
+from inspector.ports import Check, Detector
 from inspector.recipe import Recipe
 
 COMPLETED, ABORTED, FAILED = 1, 3, 4
@@ -56,10 +57,11 @@ class Station:
         gate: QualityGate,
         detectors: Mapping[str, Detector],
         checks: Sequence[Check],
-        anomaly_models: Sequence[AnomalyModel] = (),
+        others: Sequence[Callable[[Image], object]] = (),
     ) -> None:
+        """``others``: the models beside the detectors, to be warmed up."""
         self.recipe = recipe
-        self._anomaly_models = anomaly_models
+        self._others = others
         self._gate = gate
         self._detectors = detectors
         self._checks = checks
@@ -73,8 +75,8 @@ class Station:
         blank = np.full((480, 640, 3), 114, np.uint8)
         for detector in self._detectors.values():
             detector.detect(blank)
-        for model in self._anomaly_models:
-            model.score(blank)
+        for model in self._others:
+            model(blank)
 
     def inspect(self, part: Part) -> Judged:
         """Judge one part.
@@ -110,7 +112,10 @@ class Station:
             scores,
             stages,
             part.box,
-            tuple(found for seen in part.detections.values() for found in seen),
+            (
+                *(found for seen in part.detections.values() for found in seen),
+                *(found for result in results for found in result.detections),
+            ),
             _overlay(results),
         )
 

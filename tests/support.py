@@ -11,9 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from inspector.config import Broker
+from inspector.build import build_station
+from inspector.config import Broker, StationConfig
 from inspector.contract import ResultPayload, StateName, StatePayload
 from inspector.domain import Cause
+from inspector.recipe import load_recipe
+from inspector.station import Station
 
 BASE = "acme/plant/packing/line1/station1/vision"
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
@@ -138,3 +141,11 @@ def result_payload(cause: Cause = Cause.NONE, **changes: Any) -> ResultPayload:
         "findings": (),
     }
     return ResultPayload(**(fields | changes))
+
+
+def a_station(recipe: Path, runtime: str = "openvino") -> Station:
+    """The station of a recipe, one part at a time, for pictures from files."""
+    config = StationConfig.model_validate(
+        {"name": "test", "topic": BASE, "recipe": recipe, "runtime": runtime, "workers": 1}
+    )
+    return build_station(load_recipe(recipe), config, live=False)

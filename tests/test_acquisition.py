@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import threading
+from collections.abc import Collection, Sequence
 
 import pytest
 from fakes import FakeClock, frame, trigger
@@ -35,7 +37,8 @@ def shot(offset_s: float, index: int = 0) -> Frame:
         (STREAM, [], None),
         (WIRE, [-0.05], 0),
         (WIRE, [0.2], 0),
-        (WIRE, [-0.06, 0.1], 1),
+        # the first may be meant by a message that was late
+        (WIRE, [-0.06, 0.1], None),
         (WIRE, [-0.051], None),
         (WIRE, [0.201], None),
         (WIRE, [], None),
@@ -110,9 +113,9 @@ def test_exposures_that_belong_to_no_trigger_are_counted() -> None:
 def test_a_forgotten_trigger_takes_no_picture_from_the_next() -> None:
     frames = buffer(WIRE)
     frames.expect(trigger(1))
-    frames.expect(trigger(2))
+    frames.expect(trigger(2, received_s=1002.0))
     frames.forget(trigger(1))
-    frames.put(shot(0.01))
+    frames.put(shot(2.01))
     assert frames.claim(trigger(2)) is not None
     frames.forget(trigger(9))
 
@@ -149,3 +152,141 @@ def test_closing_lets_everybody_go_without_a_frame() -> None:
     frames.close()
     thread.join(5)
     assert claimed == [None]
+
+
+PITCH_S = 0.25
+"""Between two parts of the line in the tests below, whose window spans almost two of them."""
+DENSE = Acquisition(mode="wire", before_ms=200, after_ms=40)
+
+
+def run_line(
+    lags: Sequence[float | None],
+    *,
+    lost: Collection[int] = (),
+    strays: Collection[int] = (),
+    start: int = 1,
+) -> list[tuple[int, int | None]]:
+    """Parts every 250 ms; ``lags`` are their messages' delays in seconds, None: it never came.
+
+    ``lost``: parts that are not exposed. ``strays``: parts before which the photo-eye fires once too
+    often. Returns the part of each trigger and the part whose picture it got, -1 for a stray's.
+    """
+    clock = FakeClock(1000.0)
+    frames = FrameBuffer(DENSE, clock)
+    shown: dict[int, int] = {}
+    events: list[tuple[float, int, str]] = []
+    for part, lag in enumerate(lags, start):
+        at = 1000.0 + part * PITCH_S
+        if part in strays:
+            events.append((at - 0.12, part, "stray"))
+        if part not in lost:
+            events.append((at, part, "expose"))
+        if lag is not None:
+            events.append((at + 0.002 + lag, part, "trigger"))
+    got: list[tuple[int, int | None]] = []
+    index = 0
+    for at, part, what in sorted(events):
+        clock.now = at + 0.001
+        if what == "trigger":
+            one = trigger(part, received_s=at)
+            frames.expect(one)
+            # the claim comes when nothing more can arrive in the window
+            clock.now = at + 1.0
+            claimed = frames.claim(one)
+            got.append((part, None if claimed is None else shown[claimed.index]))
+        else:
+            shown[index] = part if what == "expose" else -1
+            frames.put(frame(index=index, exposed_s=at))
+            index += 1
+    return got
+
+
+def wrong(got: list[tuple[int, int | None]]) -> list[tuple[int, int | None]]:
+    return [(part, seen) for part, seen in got if seen is not None and seen != part]
+
+
+def test_a_line_on_time_loses_nothing() -> None:
+    assert run_line([0.0] * 20) == [(part, part) for part in range(1, 21)]
+
+
+def test_messages_that_come_late_never_get_the_next_part_s_picture() -> None:
+    lags = [0.0] * 5 + [0.3] * 20 + [0.0] * 5
+    got = run_line(lags)
+    assert wrong(got) == []
+    assert all(seen is None for part, seen in got if 6 <= part <= 25), "too late for their window"
+    assert got[-4:] == [(part, part) for part in range(27, 31)], "on time again, judged again"
+
+
+def test_an_exposure_that_is_lost_costs_reviews_and_no_wrong_picture() -> None:
+    got = run_line([0.0] * 12, lost={6})
+    assert wrong(got) == []
+    assert got[:5] == [(part, part) for part in range(1, 6)]
+
+
+def test_a_photo_eye_that_fires_twice_costs_reviews_and_no_wrong_picture() -> None:
+    assert wrong(run_line([0.0] * 12, strays={6})) == []
+
+
+def test_a_message_that_is_lost_costs_no_other_part() -> None:
+    got = run_line([0.0, 0.0, None, 0.0, 0.0])
+    assert got == [(1, 1), (2, 2), (4, 4), (5, 5)]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_however_late_messages_are_no_part_is_judged_by_another_s_picture(seed: int) -> None:
+    rng = random.Random(seed)
+    lag, lags = 0.0, [0.0] * 4
+    for _ in range(60):
+        if rng.random() < 0.15:
+            lag = rng.choice([0.0, 0.0, 0.1, 0.26, 0.4, 0.8])
+        lags.append(lag + rng.random() * 0.02 if rng.random() < 0.97 else None)
+    assert wrong(run_line(lags)) == []
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_exposures_are_lost_or_too_many_no_part_is_judged_by_another_s_picture(
+    seed: int,
+) -> None:
+    rng = random.Random(seed)
+    lags = [rng.random() * 0.06 for _ in range(64)]
+    lost = {part for part in range(6, 64) if rng.random() < 0.04}
+    strays = {part for part in range(6, 64) if rng.random() < 0.04}
+    # a stray in the place of a lost exposure looks like that exposure
+    assert wrong(run_line(lags, lost=lost, strays=strays - lost)) == []
+
+
+def test_numbers_are_learnt_anew_after_a_pause() -> None:
+    clock = FakeClock(2000.0)
+    frames = FrameBuffer(DENSE, clock)
+    for number in (1, 2):
+        frames.put(frame(index=number, exposed_s=1000.0 + 0.25 * number))
+        one = trigger(number, received_s=1000.002 + 0.25 * number)
+        frames.expect(one)
+        assert frames.claim(one) is not None
+    frames.put(frame(index=3, exposed_s=1000.75))  # a hand in the light barrier
+    frames.put(frame(index=4, exposed_s=1001.0))
+    third = trigger(3, received_s=1001.002)
+    frames.expect(third)
+    assert frames.claim(third) is None
+    frames.put(frame(index=5, exposed_s=1007.0))
+    fourth = trigger(4, received_s=1007.002)
+    frames.expect(fourth)
+    claimed = frames.claim(fourth)
+    assert claimed is not None
+    assert claimed.index == 5
+
+
+def test_a_station_that_starts_on_a_running_line_is_sure_after_three_parts() -> None:
+    clock = FakeClock(2000.0)
+    frames = FrameBuffer(DENSE, clock)
+    for index in range(4):
+        frames.put(frame(index=index, exposed_s=1000.0 + 0.25 * index))
+    seen = []
+    for number in range(5, 11):
+        at = 1000.0 + 0.25 * (number - 1)
+        frames.put(frame(index=number - 1, exposed_s=at))
+        one = trigger(number, received_s=at + 0.002)
+        frames.expect(one)
+        claimed = frames.claim(one)
+        seen.append(claimed and claimed.index)
+    assert seen == [None, None, 6, 7, 8, 9]

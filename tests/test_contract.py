@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pytest
 from pydantic import ValidationError
+from records.factory import inspection
 from support import result_payload, state_payload
 
 from inspector import contract
@@ -28,10 +31,12 @@ from inspector.contract import (
     ResultAckPayload,
     ResultPayload,
     TriggerPayload,
+    record_fields,
     schemas,
     utc_text,
 )
 from inspector.domain import Box, Cause, Finding, FindingKind, Verdict
+from inspector.mask import Mask
 
 SCHEMAS = Path(__file__).resolve().parents[1] / "deploy" / "schemas"
 
@@ -214,6 +219,26 @@ def test_a_result_fits_a_plc_buffer(total: int) -> None:
     back = ResultPayload.decode(data)
     assert back.findings_total == total
     assert back.findings == result.findings[: len(back.findings)]
+
+
+def test_outlines_are_for_the_records_and_never_cross_the_wire() -> None:
+    """However finely a mask is lobed, a PLC receives what it always did."""
+    lobed = np.random.default_rng(0).random((200, 200)) < 0.5
+    found = Finding(
+        "check", FindingKind.DEFECT, "label", 0.9, 0.5, Box(0, 0, 200, 200), mask=Mask.of(lobed, 5, 6)
+    )
+    plain = replace(found, mask=None)
+    masked = replace(inspection(1, cause=Cause.DEFECT), findings=(found, plain))
+    unmasked = replace(masked, findings=(plain, plain))
+    sent = ResultPayload.of(masked).encode()
+    assert sent == ResultPayload.of(unmasked).encode()
+    assert b"polygons" not in sent
+    first, second = record_fields(masked)["findings"]
+    outlines = first.pop("polygons")
+    assert len(outlines) > 1
+    assert all(len(outline) % 2 == 0 and len(outline) >= 6 for outline in outlines)
+    assert first == second == record_fields(unmasked)["findings"][1]
+    json.dumps(outlines, allow_nan=False)
 
 
 def test_findings_go_from_the_last() -> None:

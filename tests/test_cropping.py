@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from fakes import CROSSING, FakeDetector, frame, make_recipe, make_station, picture
+from fakes import CROSSING, FakeDetector, frame, make_recipe, make_station, picture, write_bundle
 
 from inspector.cropping import Cropper
 from inspector.domain import Box, Detection, Frame
@@ -58,6 +58,17 @@ def test_the_region_of_the_recipes_anomaly_check_is_written_losslessly(tmp_path:
     x = 5 * first
     assert image is not None
     assert np.array_equal(image, footage.frames[first].image[50:70, x : x + 20])
+
+
+def test_the_region_of_a_class_check_is_cut_out_too(tmp_path: Path) -> None:
+    write_bundle(tmp_path / "soap" / "whole", "classify", ("clean", "cracked"))
+    text = REGION.replace(
+        "{kind: anomaly, model: face,", "{kind: classify, model: whole, good: [clean],"
+    )
+    crop(tmp_path, text)
+    image = cv2.imread(str(next((tmp_path / "out").iterdir())))
+    assert image is not None
+    assert image.shape == (20, 20, 3)
 
 
 def test_only_parts_near_the_line_and_every_nth_frame_are_written(tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from fakes import RECIPE, write_bundle, write_recipe
 
+from inspector.checkspecs import AssemblySpec, check_name
 from inspector.domain import Cause
 from inspector.errors import ConfigError, InputError
-from inspector.recipe import Expectation, check_name, load_recipe
+from inspector.expectation import Expectation
+from inspector.recipe import load_recipe
 
 FULL = """\
 product: soap
@@ -196,6 +198,110 @@ def test_regions_are_words_or_fractions() -> None:
     # beyond the edge: a bottle without its cap is seen that much shorter
     assert Expectation(label="cap", per="bottle", region="top").place == (0, -0.15, 1, 0.33)
     assert Expectation(label="cap", per="bottle", region=(0, 0.1, 0.2, 1)).place == (0, 0.1, 0.2, 1)
+
+
+ASSEMBLY = """\
+product: soap
+version: 3
+checks:
+  - kind: assembly
+    model: detector
+    empty: [scratch]
+    locate: {kind: components}
+    expect:
+      - {label: cap, name: left, box: [10, 10, 30, 30]}
+      - {label: cap, name: right, box: [90, 10, 110, 30], datum: left, tolerance_px: 8}
+    orders:
+      - {labels: [cap, bottle]}
+"""
+
+
+def test_an_assembly_may_locate_its_part_by_its_components(tmp_path: Path) -> None:
+    (spec,) = load_recipe(write_recipe(tmp_path, ASSEMBLY)).text.checks
+    assert isinstance(spec, AssemblySpec)
+    assert (spec.empty, spec.extra, spec.locate and spec.locate.kind) == (
+        ("scratch",),
+        "in_place",
+        "components",
+    )
+    left, right = spec.expect
+    assert (left.reach_px, right.reach_px, left.called) == (10, 8, "left")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        (", box: [10, 10, 30, 30]", "", 9, "State 'per'"),
+        ("box: [10,", "per: bottle, box: [10,", 9, "but not both"),
+        ("box: [10, 10, 30, 30]", "box: [30, 10, 10, 30]", 9, "x1 < x2"),
+        ("name: left, ", "name: left, region: top, ", 9, "'region' belongs to per"),
+        ("name: left, ", "name: left, clear_px: [0, 0, 1, 1], ", 9, "'clear_px' belongs to per"),
+        (
+            "label: cap, name: right, box: [90, 10, 110, 30]",
+            "label: cap, per: bottle",
+            10,
+            "belongs to box",
+        ),
+        ("datum: left", "datum: middle", 4, "called 'middle'"),
+        ("datum: left", "datum: right", 4, "called 'right'"),
+        ("empty: [scratch]", "empty: [cap]", 4, "cannot mean an empty place"),
+        ("empty: [scratch]", "empty: [hole]", 6, "does not know the label 'hole'"),
+        ("[cap, bottle]", "[cap, jar]", 12, "does not know the label 'jar'"),
+        ("kind: components", "kind: components, labels: [lid]", 7, "does not know the label 'lid'"),
+        ("kind: components", "kind: components, scale: [2, 1]", 7, "smaller one first"),
+        ("kind: components", "kind: photo, photo: good.png", 7, "'good.png' is not there"),
+        ("kind: components", "kind: compnents", 7, "Did you mean 'components'"),
+        (
+            "      - {label: cap, name: left, box: [10, 10, 30, 30]}\n",
+            "",
+            4,
+            "two expectations with a 'box'",
+        ),
+    ],
+)
+def test_what_does_not_fit_in_an_assembly_is_told_with_its_line(
+    tmp_path: Path, old: str, new: str, line: int, message: str
+) -> None:
+    assert old in ASSEMBLY
+    folder = write_recipe(tmp_path, ASSEMBLY.replace(old, new, 1))
+    with pytest.raises(ConfigError) as caught:
+        load_recipe(folder)
+    assert message in str(caught.value)
+    assert (caught.value.path, caught.value.line) == (folder / "recipe.yaml", line), str(caught.value)
+
+
+def test_the_photo_that_locates_a_part_counts_in_the_hash(tmp_path: Path) -> None:
+    text = ASSEMBLY.replace("kind: components", "kind: photo, photo: good.png")
+    folder = write_recipe(tmp_path, text)
+    (folder / "good.png").write_bytes(b"one")
+    first = hashes(folder)
+    (folder / "good.png").write_bytes(b"another")
+    assert hashes(folder)[0] != first[0]
+    assert hashes(folder)[1] == first[1]
+
+
+@pytest.mark.parametrize(
+    ("locate", "message"),
+    [
+        ("", "finds no parts"),
+        ("locate: {kind: components}", "finds no components"),
+        ("orders: [{labels: [cap, scratch]}]", "only what is in a place"),
+    ],
+)
+def test_a_classifier_serves_an_assembly_whose_places_are_given(
+    tmp_path: Path, locate: str, message: str
+) -> None:
+    boxes = "expect: [{label: cap, box: [1, 1, 9, 9]}, {label: cap, name: b, box: [20, 1, 29, 9]}]"
+    head = "product: soap\nversion: 1\nchecks:\n  - kind: assembly\n    model: detector\n"
+    folder = write_recipe(tmp_path, head + f"    {boxes}\n")
+    write_bundle(folder / "detector", "classify", ("cap", "scratch"))
+    card = json.loads((folder / "detector" / "model.json").read_text())
+    (folder / "detector" / "model.json").write_text(json.dumps(card | {"head": "classify"}))
+    load_recipe(folder)
+    wrong = "expect: [{label: cap, per: scratch}]" if not locate else f"{boxes}\n    {locate}"
+    (folder / "recipe.yaml").write_text(head + f"    {wrong}\n")
+    with pytest.raises(ConfigError, match=message):
+        load_recipe(folder)
 
 
 @pytest.mark.parametrize("name", ["configs/recipes/shower-gel", "configs/recipes/hand-wash"])

@@ -23,6 +23,7 @@ from inspector.checks.anomaly import AnomalyCheck
 from inspector.checks.detect import DetectCheck
 from inspector.checks.quality import Limits
 from inspector.contract import record_fields
+from inspector.criteria import PartRegion
 from inspector.domain import (
     AnomalyMap,
     Box,
@@ -36,7 +37,7 @@ from inspector.domain import (
 )
 from inspector.errors import BundleError, DefectError
 from inspector.issue import Issuer, reference
-from inspector.recipe import PartRegion, Recipe
+from inspector.recipe import Recipe
 from inspector.station import ABORTED, COMPLETED, FAILED, Judged, Station, aborted
 
 SCRATCHES = DetectCheck("detect", "detector", frozenset({"scratch"}), 0.5, 0.3)
@@ -178,7 +179,7 @@ def test_overlay_is_scaled_so_that_one_is_the_threshold(recipe: Recipe) -> None:
 def test_warming_up_runs_every_model_once(recipe: Recipe) -> None:
     detector, model = FakeDetector(), FakeAnomalyModel()
     gate = make_station(recipe, detector)
-    Station(recipe, gate._gate, {"detector": detector}, (), (model,)).warm_up()
+    Station(recipe, gate._gate, {"detector": detector}, (), (model.score,)).warm_up()
     assert (detector.calls, len(model.seen)) == (1, 1)
 
 

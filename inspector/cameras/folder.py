@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from inspector.cameras.footage import PICTURES, read_picture
+from inspector.cameras.footage import PICTURES, read_golden, read_picture
 from inspector.config import FolderCamera
 from inspector.domain import Frame
 from inspector.errors import CameraError, FootageError
@@ -73,6 +73,7 @@ class WatchedFolder:
         except FootageError as error:
             # another program's fault: the part it belonged to gets no frame and goes to review
             raise CameraError(error.message, error.remedy) from error
-        frame = Frame(image, self._config.name, self._index, self._clock())
+        golden = read_golden(path)
+        frame = Frame(image, self._config.name, self._index, self._clock(), golden=golden)
         self._index += 1
         return frame

@@ -13,6 +13,7 @@ import numpy as np
 
 from inspector.domain import Frame, Image
 from inspector.errors import FootageError
+from inspector.golden import golden_file
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 VIDEOS = frozenset({".mp4", ".avi", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".webm", ".ts"})
@@ -86,8 +87,9 @@ class Pictures:
         if self._next >= len(self._paths):
             return None
         index, self._next = self._next, self._next + 1
-        image = read_picture(self._paths[index])
-        return Frame(image, self.source, index, index / self.fps, recorded=True)
+        path = self._paths[index]
+        image, golden = read_picture(path), read_golden(path)
+        return Frame(image, self.source, index, index / self.fps, recorded=True, golden=golden)
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -106,6 +108,15 @@ def read_picture(path: Path) -> Image:
     if image is None:
         raise FootageError(f"{path} is no picture that can be read", "Remove it or export it again")
     return np.asarray(image, dtype=np.uint8)
+
+
+def read_golden(path: Path) -> Image | None:
+    """The golden image of a picture's position, None where there is none.
+
+    Raises :class:`FootageError` when it is there and no picture.
+    """
+    golden = golden_file(path)
+    return read_picture(golden) if golden is not None else None
 
 
 def open_footage(path: Path) -> Video | Pictures:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from inspector.checks.regions import part_boxes
+from inspector.criteria import PartRegion
 from inspector.domain import (
     AnomalyMap,
     Box,
@@ -18,7 +19,6 @@ from inspector.domain import (
     Score,
 )
 from inspector.ports import AnomalyModel
-from inspector.recipe import PartRegion
 
 HOT = 0.8
 """The finding's box encloses what scores at least this share of the hottest spot."""

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from inspector.cli import bench, simulated, train, work
+from inspector.cli import bench, data, evaluate, simulated, teach, train, work
 from inspector.errors import InspectorError
 
 app = typer.Typer(
@@ -21,6 +21,9 @@ app = typer.Typer(
 )
 work.add_to(app)
 simulated.add_to(app)
+data.add_to(app)
+evaluate.add_to(app)
+teach.add_to(app)
 app.add_typer(train.app, name="train")
 app.add_typer(bench.app, name="bench")
 app.add_typer(work.db, name="db")

@@ -9,9 +9,14 @@ from typing import Annotated
 
 import typer
 
+from inspector.bundle import Bundle
 from inspector.cli.common import load_station, say
 from inspector.cli.simulated import DEMO_CONFIG
 from inspector.logs import configure_logging
+
+DETECTOR_BUNDLE = DEMO_CONFIG.parent / "recipes" / "pump-cover" / "detector"
+
+TILED_BUNDLE = DEMO_CONFIG.parent / "recipes" / "pump-cover" / "detector"
 
 app = typer.Typer(help="Side-by-side measurements, ratios in one run.", no_args_is_help=True)
 
@@ -42,3 +47,52 @@ def pipeline(
         f"p99 {figures.station_p99_ms:6.2f} ms  ({figures.review} of {figures.parts} parts in REVIEW)"
     )
     say(json.dumps({name: round(value, 4) for name, value in asdict(figures).items()}))
+
+
+@app.command()
+def detector(
+    bundle: Annotated[Path, typer.Option("--bundle", help="The detector's bundle")] = DETECTOR_BUNDLE,
+    frames: Annotated[int, typer.Option(min=10, help="Frames of the simulated line a round")] = 100,
+    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds")] = 7,
+    threads: Annotated[int | None, typer.Option(min=1, help="Of either network")] = None,
+) -> None:
+    """Our detector path against Ultralytics' own on the same network, and INT8 against both."""
+    # only here: a line computer needs none of it
+    from inspector.bench.detector import bench_detector
+    from inspector.bench.pipeline import render_frames
+
+    figures = bench_detector(
+        Bundle.load(bundle), render_frames(frames, line_seed=7), rounds=rounds, threads=threads
+    )
+    alone = "bfloat16" if figures.unpinned_bf16 else "f32"
+    say(f"ultralytics in f32   {figures.peer_ms:7.2f} ms a frame")
+    say(f"left alone ({alone:>8}) {figures.unpinned_ms:6.2f} ms a frame")
+    say(
+        f"ours left alone      {figures.ours_unpinned_ms:7.2f} ms a frame, "
+        f"{figures.unpinned_ratio:.2f} times as fast as the peer left alone"
+    )
+    say(f"ours in f32          {figures.ours_ms:7.2f} ms a frame, {figures.ratio:.2f} times as fast")
+    say(f"ours in INT8         {figures.int8_ms:7.2f} ms a frame, {figures.int8_ratio:.2f} times ours")
+    say(json.dumps({name: round(value, 4) for name, value in asdict(figures).items()}))
+
+
+@app.command()
+def tiling(
+    bundle: Annotated[Path, typer.Option("--bundle", help="The detector's bundle")] = TILED_BUNDLE,
+    side: Annotated[
+        list[int] | None, typer.Option(min=64, help="A picture's side in pixels, more than once")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds")] = 3,
+    threads: Annotated[int | None, typer.Option(min=1, help="Of the network; all cores")] = None,
+) -> None:
+    """What pictures larger than the network's input cost, by their area."""
+    # only here: a line computer needs none of it
+    from inspector.bench.tiling import SIDES, bench_tiling
+
+    sides = sorted(set(side or SIDES))
+    figures = bench_tiling(bundle, sides=sides, rounds=rounds, threads=threads)
+    for one in sides:
+        calls, total, each = (figures[f"{key}_{one}"] for key in ("calls", "ms", "ms_per_megapixel"))
+        say(f"{one:5d} x {one:<5d} {calls:5.0f} tiles  {total:9.1f} ms  {each:8.2f} ms a megapixel")
+    say(f"time grows with the area to the power of {figures['time_exponent']:.3f}")
+    say(json.dumps({name: round(value, 4) for name, value in figures.items()}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,14 @@ import typer
 from inspector.cli.common import command_line, say
 from inspector.errors import InputError
 from inspector.logs import configure_logging
+
+
+class Method(StrEnum):
+    """How ``train detector`` goes about it."""
+
+    DETECTOR = "detector"
+    REFERENCE = "reference"
+
 
 app = typer.Typer(help="Make data sets and model bundles.", no_args_is_help=True)
 
@@ -31,29 +40,65 @@ def _missing(error: ModuleNotFoundError) -> InputError:
 
 @app.command()
 def detector(
-    data: Annotated[Path, typer.Argument(help="data.yaml of a set in Ultralytics' layout")],
+    data: Annotated[Path, typer.Argument(help="data.yaml, or a folder with a folder a class")],
     out: Out,
     minutes: Annotated[float | None, typer.Option(help="How long it may take")] = None,
-    base: Annotated[str, typer.Option(help="Architecture, or a .pt file")] = "yolo26n.yaml",
+    method: Annotated[
+        Method, typer.Option(help="'reference': judge what differs from each picture's golden image")
+    ] = Method.DETECTOR,
+    allow_findings: Annotated[
+        bool, typer.Option("--allow-findings", help="Train although the audit has found faults")
+    ] = False,
+    base: Annotated[str | None, typer.Option(help="Architecture, or a .pt file")] = None,
     imgsz: Annotated[int | None, typer.Option(help="Side of the input, a multiple of 32")] = None,
+    tile: Annotated[
+        int | None, typer.Option(min=0, help="Side of the tiles, in pixels of the pictures; 0: none")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(min=1)] = None,
-    fliplr: Annotated[float, typer.Option(min=0, max=1, help="Share of mirrored pictures")] = 0.5,
+    batch: Annotated[int | None, typer.Option(min=2)] = None,
+    fliplr: Annotated[float | None, typer.Option(min=0, max=1, help="Share mirrored")] = None,
+    flipud: Annotated[float | None, typer.Option(min=0, max=1, help="Share upside down")] = None,
+    mosaic: Annotated[float | None, typer.Option(min=0, max=1, help="Share of mosaics")] = None,
+    scale: Annotated[float | None, typer.Option(min=0, max=0.9, help="Change of size, ±")] = None,
+    int8: Annotated[bool, typer.Option(help="Also a network in INT8, if it is good enough")] = True,
+    resume_dir: Annotated[
+        Path | None, typer.Option(help="Where an interrupted training goes on [default: beside OUT]")
+    ] = None,
     seed: Seed = 0,
 ) -> None:
-    """Train a detector; a training that was interrupted goes on where it was."""
+    """Train on boxes, outlines or a folder a class; what no option says is chosen from the data.
+
+    A training that was interrupted goes on where it was.
+    """
     try:
         from inspector.training.detector import train_detector
+        from inspector.training.plan import Wishes
+        from inspector.training.reference import train_reference
     except ModuleNotFoundError as error:
         raise _missing(error) from error
+    if method is Method.REFERENCE:
+        card = train_reference(
+            data,
+            out,
+            minutes=minutes,
+            epochs=epochs,
+            seed=seed,
+            allow_findings=allow_findings,
+            resume_dir=resume_dir,
+            command=command_line(),
+        )
+        say(f"{out}: {_figures(card.metrics)}")
+        return
     card = train_detector(
         data,
         out,
         minutes=minutes,
-        base=base,
-        imgsz=imgsz,
         epochs=epochs,
-        fliplr=fliplr,
+        wishes=Wishes(base, imgsz, tile, batch, fliplr, flipud, mosaic, scale),
         seed=seed,
+        int8=int8,
+        allow_findings=allow_findings,
+        resume_dir=resume_dir,
         command=command_line(),
     )
     say(f"{out}: {_figures(card.metrics)}")
@@ -90,6 +135,37 @@ def dataset(
     from inspector.training.dataset import footage_dataset
 
     say(str(footage_dataset(footage, val, out, every)))
+
+
+@app.command()
+def places(
+    photos: Annotated[Path, typer.Argument(help="Folder of photos of one part")],
+    layout: Annotated[Path, typer.Option(help="YAML: the places on one photo, states in the names")],
+    train: Annotated[str, typer.Option(help="Numbers of the photos to train on, such as 1-60")],
+    val: Annotated[str, typer.Option(help="Numbers of those to validate on, such as 61-70")],
+    out: Out,
+    copies: Annotated[int, typer.Option(min=0, help="Turned and shifted copies of each")] = 5,
+    turned: Annotated[float, typer.Option(min=0, max=180, help="By up to so many degrees")] = 20.0,
+    seed: Seed = 0,
+) -> None:
+    """Photos of one part into a data set: boxes drawn on one photo hold for all of them."""
+    from inspector.training.places import numbers, placed_dataset
+
+    ranges = numbers(train, "--train"), numbers(val, "--val")
+    say(
+        str(
+            placed_dataset(
+                photos,
+                layout,
+                out,
+                train=ranges[0],
+                val=ranges[1],
+                copies=copies,
+                turned_deg=turned,
+                seed=seed,
+            )
+        )
+    )
 
 
 @app.command()

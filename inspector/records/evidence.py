@@ -3,7 +3,7 @@
 ``<root>/<station>/<YYYY-MM-DD>/<result_id>/`` holds
 
 * ``frame-0.jpg …``: the pictures as they were inspected, nothing drawn over them;
-* ``overlay.json``: what can be drawn: ``width, height, partBox, findings[]`` (as in the contract),
+* ``overlay.json``: what can be drawn: ``width, height, partBox, findings[]`` (as in the records),
   ``detections[]`` (``label, confidence, box``) and, with a heat map, ``heat`` (``file, box,
   threshold``);
 * ``heat.png``: the heat map, 8-bit grey. A pixel's value over 127.5 is the score over the check's
@@ -30,7 +30,7 @@ import numpy.typing as npt
 from sqlalchemy import ColumnElement, Engine, and_, case, func, or_, select, update
 
 from inspector.config import Evidence
-from inspector.contract import FindingPayload
+from inspector.contract import FindingRecord
 from inspector.domain import Inspection, Verdict
 from inspector.errors import DefectError, StorageError
 from inspector.records.database import storage_failures
@@ -218,7 +218,7 @@ class EvidenceStore:
             "height": height,
             "partBox": inspection.part_box.rounded() if inspection.part_box else None,
             "findings": [
-                FindingPayload.of(finding).model_dump(mode="json", by_alias=True, exclude_none=True)
+                FindingRecord.of(finding).model_dump(mode="json", by_alias=True, exclude_none=True)
                 for finding in inspection.findings
             ],
             "detections": [

@@ -24,10 +24,14 @@ class OpenVinoNetwork:
     ``threads`` are shared by all ``requests``, each of which is a stream of its own: two requests in
     flight keep two cores busier than one with two threads does. Calls beyond ``requests`` wait.
 
+    ``fastest``: leave the arithmetic to OpenVINO, which takes bfloat16 where the processor has it.
+
     Raises :class:`BundleError` when the file cannot be loaded.
     """
 
-    def __init__(self, path: Path, threads: int | None = None, requests: int = 1) -> None:
+    def __init__(
+        self, path: Path, threads: int | None = None, requests: int = 1, *, fastest: bool = False
+    ) -> None:
         if not path.is_file():
             raise BundleError(f"{path} is missing", "Copy the whole bundle folder")
         self._path = path
@@ -36,17 +40,20 @@ class OpenVinoNetwork:
             "PERFORMANCE_HINT": "LATENCY" if requests == 1 else "THROUGHPUT",
             "NUM_STREAMS": requests,
             "INFERENCE_NUM_THREADS": threads or os.cpu_count() or 1,
-            # bf16 or fp16 arithmetic would make verdicts depend on the processor
-            "INFERENCE_PRECISION_HINT": "f32",
         }
+        if not fastest:
+            # bf16 or fp16 arithmetic would make verdicts depend on the processor
+            properties["INFERENCE_PRECISION_HINT"] = "f32"
         try:
-            self._compiled = core.compile_model(core.read_model(path), "CPU", properties)
+            model = core.read_model(path)
+            # asked before the compiler merges tensors, and with them their names
+            self._names = [port.get_any_name() for port in model.outputs]
+            self._compiled = core.compile_model(model, "CPU", properties)
         except RuntimeError as error:
             raise BundleError(
                 f"{path} cannot be loaded by OpenVINO {ov.get_version()}: {_reason(error)}",
                 "Restore the bundle from where it was trained, or export it again",
             ) from error
-        self._names = [port.get_any_name() for port in self._compiled.outputs]
         shape = self._compiled.inputs[0].get_partial_shape()
         self._static = tuple(shape.to_shape()) if shape.is_static else None
         self._idle: queue.SimpleQueue[ov.InferRequest] = queue.SimpleQueue()

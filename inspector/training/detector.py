@@ -1,38 +1,54 @@
-"""A detector from a data set: training, export, measurement of the export, card."""
+"""A network from a data set: plan, training, export, measurement of what was exported, card.
+
+The data set's labels decide what is trained: boxes, outlines, or a class for each picture.
+"""
 
 from __future__ import annotations
 
 import re
+import time
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import structlog
 import torch
-from torch import Tensor, nn
 
-from inspector.bundle import (
-    Bundle,
-    Card,
-    DataSpec,
-    InputSpec,
-    write_card,
-    writing_bundle,
-)
-from inspector.datasets.yolo import YoloData
+from inspector.bundle import Bundle, Card, DataSpec, InputSpec, Tile, write_card, writing_bundle
+from inspector.cameras.footage import PICTURES
+from inspector.datasets.yolo import Task, YoloData
 from inspector.errors import InputError
-from inspector.runtimes.load import load_detector
-from inspector.training.card import data_digest, quality_statistics, read_picture, versions
-from inspector.training.export import Preprocessing, export_network
-from inspector.training.fit import FitSettings, Fitted, Progress, fit
-from inspector.training.library import quiet_ultralytics
-from inspector.training.precision import mean_average_precision
+from inspector.training.auditing import audited
+from inspector.training.card import data_digest, quality_statistics, versions
+from inspector.training.export import Preprocessing, export_network, openvino_model
+from inspector.training.fit import DEFAULT_EPOCHS, FitSettings, FitState, Fitted, Progress, fit
+from inspector.training.library import quiet_ultralytics, write_json
+from inspector.training.measure import measure, measure_model, network_pictures
+from inspector.training.network import YoloCore
+from inspector.training.plan import BASES, Wishes, choose, reserve_s, thinned
+from inspector.training.quantise import CALIBRATION_PICTURES, kept, quantised, save_int8
+from inspector.training.speed import seconds_a_picture
+from inspector.training.statistics import statistics_of
+from inspector.training.workset import drawn_from, write_workset
 
 log = structlog.get_logger(__name__)
 
 ARCHITECTURES = ("yolo26", "yolo11", "yolov8")
-DEFAULT_IMGSZ = 320
+SUFFIXES: dict[Task, str] = {"detect": "", "segment": "-seg", "classify": "-cls"}
 DEFAULT_MINUTES = 60.0
-_MIN_CONFIDENCE = 0.001
-"""Average precision needs the weak detections too."""
+MAX_FILE_BYTES = 6_000_000
+_UNTIMED_S = 0.05
+"""Taken for granted where nothing depends on the speed."""
+
+Metrics = dict[str, float | tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class _Source:
+    """The data set, and whether a label that is none may be left out."""
+
+    data: YoloData
+    digest: str
+    strict: bool
 
 
 def train_detector(
@@ -40,99 +56,161 @@ def train_detector(
     out: Path,
     *,
     minutes: float | None = None,
-    base: str = "yolo26n.yaml",
-    imgsz: int | None = None,
     epochs: int | None = None,
+    wishes: Wishes | None = None,
     seed: int = 0,
-    fliplr: float = 0.5,
+    int8: bool = True,
+    allow_findings: bool = False,
     resume_dir: Path | None = None,
     progress: Progress | None = None,
     command: str,
 ) -> Card:
     """Train on ``data_yaml`` and write the bundle ``out``.
 
-    ``minutes``: how long it may take, export included; 60 unless ``epochs`` is given or there is
-    CUDA. ``base``: an architecture (``yolo26n.yaml``: trained from scratch) or a weights file
-    (``.pt``) that is there; nothing is downloaded. ``imgsz``: the square input's side in pixels, a
-    multiple of 32, 320 by default. ``fliplr``: how often a picture is mirrored; 0 where left and
-    right mean something.
+    ``minutes``: how long it may take, audit and export included; 60 unless ``epochs`` is given or there
+    is CUDA. ``wishes``: what the user chooses in place of the data (see
+    :func:`inspector.training.plan.choose`); a base is an architecture (``yolo11n.yaml``: trained from
+    scratch) or a weights file (``.pt``) that is there; nothing is downloaded. ``int8``: also write a
+    network in INT8, if it keeps 98 % of the figure on ``val``. ``allow_findings``: train although the
+    audit has found what should be repaired first.
     ``resume_dir``: the work folder, by default ``.NAME-training`` beside ``out``; a training that was
     killed goes on from its last epoch there. ``progress`` is called after each epoch.
 
     The epoch that is best on ``val`` is kept; when ``val`` shares pictures with ``train``, the last one
-    is, and the card has no ``map50``. A ``test`` split is only measured.
+    is, and the card has no figures of ``val`` and no INT8. A ``test`` split is only measured.
 
     Raises :class:`InputError` for an unknown base or size, :class:`DataError` for a data set that
-    cannot be read.
+    cannot be read or that the audit refuses.
     """
+    started = time.monotonic()
+    wishes = wishes or Wishes()
+    if wishes.imgsz is not None and (wishes.imgsz <= 0 or wishes.imgsz % 32):
+        raise InputError(
+            f"An input of {wishes.imgsz} px does not fit", "Give a multiple of 32, such as 320"
+        )
     data = YoloData.read(data_yaml)
-    size = DEFAULT_IMGSZ if imgsz is None else imgsz
-    if size <= 0 or size % 32:
-        raise InputError(f"An input of {size} px does not fit", "Give a multiple of 32, such as 320")
+    base = known_base(wishes.base or BASES[data.task], data.task)
     if minutes is None and epochs is None and not torch.cuda.is_available():
         minutes = DEFAULT_MINUTES
+    data = audited(data, allow_findings)
     digest = data_digest(data.files(), data.root)
     work = (resume_dir or out.parent / f".{out.name}-training").resolve()
     settings = FitSettings(
         data=str(data.yaml),
         digest=digest,
-        base=_known_base(base),
-        imgsz=size,
+        task=data.task,
+        wishes=wishes,
         epochs=epochs,
         minutes=minutes,
         seed=seed,
-        fliplr=fliplr,
         validate=data.own_val,
     )
-    fitted = fit(settings, work, progress)
-    return _write(data, digest, settings, fitted, work, out, command)
+    state = FitState.read(work / "state.json", settings)
+    source = _Source(data, digest, strict=not allow_findings)
+    if state is None:
+        state = _begin(source, settings, base, work, started)
+    for sentence in state.plan.why:
+        log.info("plan", choice=sentence)
+    fitted = fit(state, work, progress)
+    return _write(source, state, fitted, work, out, command, int8)
 
 
-def _known_base(base: str) -> str:
+def known_base(base: str, task: Task) -> str:
+    """The architecture's full name, or the absolute path of the weights.
+
+    Raises :class:`InputError` when there is no such thing, or it is of another task.
+    """
     path = Path(base)
     if path.suffix == ".pt":
         if not path.is_file():
             raise InputError(
                 f"The weights {base} are not here, and nothing is downloaded",
-                "Copy the file here, or train from scratch with --base yolo26n.yaml",
+                f"Copy the file here, or train from scratch with --base {BASES[task]}",
             )
         return str(path.resolve())
-    if re.fullmatch(rf"({'|'.join(ARCHITECTURES)})[nsmlx](\.yaml)?", base):
-        return base.removesuffix(".yaml") + ".yaml"
-    raise InputError(
-        f"No detector '{base}'",
-        f"Give one of {', '.join(ARCHITECTURES)} with its size (yolo26n.yaml), or a .pt file",
+    known = re.fullmatch(rf"((?:{'|'.join(ARCHITECTURES)})[nsmlx])(-seg|-cls)?(\.yaml)?", base)
+    if known is None:
+        raise InputError(
+            f"No detector '{base}'",
+            f"Give one of {', '.join(ARCHITECTURES)} with its size ({BASES[task]}), or a .pt file",
+        )
+    if known[2] not in (None, SUFFIXES[task]):
+        raise InputError(
+            f"'{base}' does not fit a data set for '{task}'", f"Give {known[1]}{SUFFIXES[task]}.yaml"
+        )
+    return f"{known[1]}{SUFFIXES[task]}.yaml"
+
+
+def _begin(source: _Source, settings: FitSettings, base: str, work: Path, started: float) -> FitState:
+    """Look at the data, make the plan and the library's copy of the data set."""
+    data, minutes = source.data, settings.minutes
+    work.mkdir(parents=True, exist_ok=True)
+    statistics = statistics_of(data, strict=source.strict)
+    timed = minutes is not None and settings.epochs is None
+    picture_s = seconds_a_picture(base, data.task, work) if timed else _UNTIMED_S
+    budget_s = minutes * 60 if minutes is not None and timed else None
+    plan = choose(
+        statistics,
+        training_s=0.9 * budget_s if budget_s else None,
+        picture_s=picture_s,
+        wishes=replace(settings.wishes, base=base),
+        repeat=settings.epochs is None,
     )
+    workset = write_workset(data, plan, work / "data", settings.seed, strict=source.strict)
+    training_s, epochs = None, settings.epochs or DEFAULT_EPOCHS
+    if budget_s is not None:
+        val = len(data.splits["val"]) + len(data.splits.get("test", ()))
+        left_s = budget_s - (time.monotonic() - started)
+        training_s = max(1.0, left_s - reserve_s(budget_s, val, plan.imgsz, picture_s))
+        plan, epochs = thinned(
+            plan, workset.train, workset.val, training_s=training_s, picture_s=picture_s
+        )
+        if plan.every > 1:
+            workset = write_workset(data, plan, work / "data", settings.seed, strict=source.strict)
+    state = FitState(
+        settings=settings,
+        plan=plan,
+        training_s=training_s,
+        workset=str(workset.path),
+        pictures=workset.train,
+        epochs=epochs,
+    )
+    write_json(work / "state.json", asdict(state))
+    return state
 
 
 def _write(
-    data: YoloData,
-    digest: str,
-    settings: FitSettings,
+    source: _Source,
+    state: FitState,
     fitted: Fitted,
     work: Path,
     out: Path,
     command: str,
+    int8: bool,
 ) -> Card:
     quiet_ultralytics(work)
-    core = DetectorCore(fitted.weights, settings.imgsz)
+    data, plan, settings = source.data, state.plan, state.settings
+    core = YoloCore(fitted.weights, plan.imgsz, data.task)
+    preprocessing = Preprocessing(plan.imgsz, plan.imgsz)
     with writing_bundle(out) as folder:
-        files = export_network(
-            core, Preprocessing(settings.imgsz, settings.imgsz), ("detections",), folder
-        )
+        files = export_network(core, preprocessing, core.outputs, folder)
         card = Card(
-            task="detect",
-            architecture=core.architecture or Path(settings.base).stem,
-            labels=core.labels,
+            task=data.task,
+            architecture=core.architecture or Path(plan.base).stem,
+            labels=data.labels,
             input=InputSpec(
-                width=settings.imgsz, height=settings.imgsz, fit="letterbox", resize="host"
+                width=plan.imgsz,
+                height=plan.imgsz,
+                fit="stretch" if data.task == "classify" else "letterbox",
+                resize="host",
+                tile=Tile(side=plan.tile, overlap=plan.overlap) if plan.tile else None,
             ),
-            head="end2end" if core.end2end else "raw",
+            head=core.head,
             files=files,
             data=DataSpec(
                 source=f"{len(data.splits['train'])} training pictures: {data.source}; "
                 f"{fitted.epochs} epochs in {fitted.minutes:.0f} minutes",
-                digest=digest,
+                digest=source.digest,
                 split={
                     split: len(pictures)
                     for split, pictures in data.splits.items()
@@ -142,63 +220,61 @@ def _write(
             metrics={},
             calibration=quality_statistics(list(data.splits["train"])),
             licence="AGPL-3.0 (network by Ultralytics)",
-            versions=versions("torch", "ultralytics", "openvino"),
+            versions=versions("torch", "ultralytics", "openvino", "nncf"),
             command=command,
+            training=plan.why,
         )
         write_card(folder, card)
-        metrics: dict[str, float | tuple[float, float]] = {}
+        metrics: Metrics = {}
         if settings.validate:
-            metrics["map50"], metrics["map50_95"] = measure(Bundle.load(folder), data, "val")
+            metrics |= _figures(folder, source, "val", "")
+            if int8:
+                card = _with_int8(folder, card, core, preprocessing, source, work / "data", metrics)
         if "test" in data.splits:
-            metrics["test_map50"], metrics["test_map50_95"] = measure(Bundle.load(folder), data, "test")
+            metrics |= _figures(folder, source, "test", "test_")
         card = card.model_copy(update={"metrics": metrics})
         write_card(folder, card)
+        _check_sizes(folder, card)
     log.info("bundle written", out=str(out), **metrics)
     return card
 
 
-def measure(bundle: Bundle, data: YoloData, split: str) -> tuple[float, float]:
-    """mAP50 and mAP50-95 of the bundle's OpenVINO network on a split, rounded to four places."""
-    detector = load_detector(bundle, min_confidence=_MIN_CONFIDENCE)
-    found, truth = [], []
-    for path in data.splits[split]:
-        image = read_picture(path)
-        found.append(detector.detect(image))
-        truth.append(data.boxes(path, image.shape[1], image.shape[0]))
-    map50, map50_95 = mean_average_precision(found, truth)
-    return round(map50, 4), round(map50_95, 4)
+def _with_int8(
+    folder: Path,
+    card: Card,
+    core: YoloCore,
+    preprocessing: Preprocessing,
+    source: _Source,
+    workset: Path,
+    metrics: Metrics,
+) -> Card:
+    """The card with the network in INT8, if that keeps enough; its figures are noted in any case."""
+    model = openvino_model(core, preprocessing, core.outputs)
+    main = "accuracy" if card.task == "classify" else "map50_95"
+    fp32 = measure_model(model, card, source.data, "val", strict=source.strict)[main]
+    metrics[f"fp32_{main}"] = fp32
+    if fp32 == 0:
+        return card
+    seen = sorted(path for path in workset.rglob("train/**/*") if path.suffix in PICTURES)
+    smaller = quantised(model, network_pictures(drawn_from(seen, CALIBRATION_PICTURES), card.input))
+    small = measure_model(smaller, card, source.data, "val", strict=source.strict)[main]
+    metrics[f"int8_{main}"] = small
+    if not kept(small, fp32):
+        log.warning("int8 left out", figure=main, fp32=fp32, int8=small)
+        return card
+    card = card.model_copy(update={"files": (*card.files, *save_int8(smaller, folder))})
+    write_card(folder, card)
+    return card
 
 
-class DetectorCore(nn.Module):
-    """Trained weights, ready for export: ``(1, 3, side, side)`` RGB 0..1 to ``end2end`` or ``raw``.
+def _figures(folder: Path, source: _Source, split: str, prefix: str) -> Metrics:
+    found = measure(Bundle.load(folder), source.data, split, strict=source.strict)
+    return {f"{prefix}{name}": value for name, value in found.items()}
 
-    YOLO26 gives its own ``(1, 300, 6)``; the older ones ``(1, 4 + classes, anchors)``.
-    """
 
-    def __init__(self, weights: Path, imgsz: int) -> None:
-        super().__init__()
-        from ultralytics.models import YOLO
-        from ultralytics.nn.tasks import DetectionModel
-
-        loaded = YOLO(str(weights), task="detect")
-        self.labels: tuple[str, ...] = tuple(loaded.names[number] for number in sorted(loaded.names))
-        model = loaded.model
-        if not isinstance(model, DetectionModel):
-            raise InputError(f"{weights} is no detector", "Give the weights of a YOLO detector")
-        model = model.float().eval()
-        # of a network with two heads the one that needs no suppression; fusing drops the other
-        model.end2end = bool(model.yaml.get("end2end"))
-        model = model.fuse(verbose=False)
-        head = model.model[-1]
-        head.export = True
-        self.end2end: bool = bool(head.end2end)
-        self.architecture: str = Path(str(model.yaml.get("yaml_file", ""))).stem
-        self.model: nn.Module = model
-        with torch.no_grad():
-            model(torch.zeros((1, 3, imgsz, imgsz)))
-        # the grid of this size, which the run has made as views of one tensor, becomes two constants
-        head.anchors, head.strides = head.anchors.contiguous(), head.strides.contiguous()
-
-    def forward(self, picture: Tensor) -> Tensor:
-        result: Tensor = self.model(picture)
-        return result
+def _check_sizes(folder: Path, card: Card) -> None:
+    """Tell of files that are too large to be shipped: a base larger than the default makes them."""
+    for file in card.files:
+        size = (folder / file.name).stat().st_size
+        if size > MAX_FILE_BYTES:
+            log.warning("large file", name=file.name, bytes=size, intended=MAX_FILE_BYTES)

@@ -14,6 +14,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import openvino as ov
 import torch
 from openvino.preprocess import ColorFormat, PrePostProcessor, ResizeAlgorithm
@@ -104,10 +105,17 @@ def export_network(
 def _export_openvino(
     core: nn.Module, preprocessing: Preprocessing, outputs: tuple[str, ...], path: Path
 ) -> None:
+    ov.save_model(openvino_model(core, preprocessing, outputs), path, compress_to_fp16=True)
+
+
+def openvino_model(core: nn.Module, preprocessing: Preprocessing, outputs: tuple[str, ...]) -> ov.Model:
+    """``core`` in OpenVINO behind its preprocessing, as :func:`export_network` saves it."""
     shape = (1, 3, preprocessing.height, preprocessing.width)
     program = torch.export.export(core, (torch.zeros(shape),))
     model = ov.convert_model(program)
     model.reshape(shape)
+    takes_bgr = _turn_first_weights(model)
+    order = -1 if takes_bgr else 1
     pipeline = PrePostProcessor(model)
     image = pipeline.input()
     image.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
@@ -116,12 +124,13 @@ def _export_openvino(
         image.tensor().set_spatial_dynamic_shape()
     steps = image.preprocess()
     steps.convert_element_type(ov.Type.f32)
-    steps.convert_color(ColorFormat.RGB)
+    if not takes_bgr:
+        steps.convert_color(ColorFormat.RGB)
     if preprocessing.resize:
         steps.resize(ResizeAlgorithm.RESIZE_LINEAR)
     if any(preprocessing.mean):
-        steps.mean(list(preprocessing.mean))
-    steps.scale(list(preprocessing.scale))
+        steps.mean(list(preprocessing.mean[::order]))
+    steps.scale(list(preprocessing.scale[::order]))
     image.model().set_layout(ov.Layout("NCHW"))
     model = pipeline.build()
     model.inputs[0].get_tensor().set_names({"image"})
@@ -130,7 +139,25 @@ def _export_openvino(
     # the names of the source's modules are a third of the file and mean nothing at the line
     for number, operation in enumerate(model.get_ordered_ops()):
         operation.set_friendly_name(f"{number}")
-    ov.save_model(model, path, compress_to_fp16=True)
+    return model
+
+
+def _turn_first_weights(model: ov.Model) -> bool:
+    """Let the first convolution take BGR by the order of its weights; False if it is not the first.
+
+    OpenVINO turns channels by taking the picture apart and joining it again, at a twentieth of the time
+    of a small network in INT8.
+    """
+    (port,) = model.inputs
+    readers = [reader.get_node() for reader in port.get_target_inputs()]
+    if len(readers) != 1 or readers[0].get_type_name() != "Convolution":
+        return False
+    source = readers[0].input_value(1).get_node()
+    if source.get_type_name() != "Constant" or source.get_output_shape(0)[1] != 3:
+        return False
+    turned = np.ascontiguousarray(source.get_data()[:, ::-1])
+    readers[0].input(1).replace_source_output(ov.opset13.constant(turned).output(0))
+    return True
 
 
 def _export_torch(

@@ -29,6 +29,7 @@ def quiet_ultralytics(folder: Path) -> None:
         YOLO_OFFLINE="true",
         YOLO_AUTOINSTALL="false",
         YOLO_VERBOSE="false",
+        NNCF_CI="1",  # its telemetry is off then
     )
     # otherwise the library sets it to 1, and training takes twice as long
     os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count() or 1))

@@ -7,9 +7,9 @@ import pytest
 from fakes import FakeAnomalyModel, part, picture
 
 from inspector.checks.anomaly import AnomalyCheck, crop, hot_box, region_box
+from inspector.criteria import PartRegion
 from inspector.domain import AnomalyMap, Box, Detection, Verdict
 from inspector.judge import judge
-from inspector.recipe import PartRegion
 
 PARTS = (Detection("bottle", 0.9, Box(10, 5, 30, 45)), Detection("bottle", 0.8, Box(40, 5, 60, 45)))
 

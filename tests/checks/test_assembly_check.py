@@ -7,8 +7,8 @@ from fakes import part
 
 from inspector.checks.assembly import AssemblyCheck
 from inspector.domain import Box, Detection, Finding, FindingKind, Verdict
+from inspector.expectation import Expectation
 from inspector.judge import judge
-from inspector.recipe import Expectation
 
 BOTTLE = Box(100, 100, 200, 300)
 TOP = Box(100, 70, 200, 166)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from dashboard import overlays
+import numpy as np
+import pytest
+
+from dashboard import data, overlays
 from dashboard.overlays import Heat
 from inspector.domain import Image
 from inspector.records.views import FindingView
@@ -53,6 +56,35 @@ def test_misplaced_component_is_shown_with_its_expected_place() -> None:
     drawn = overlays.draw(PICTURE, [_finding("misplaced", expected=True)], long_side_px=640)
     for x1, y1 in ((40, 40), (100, 60)):
         assert _colour_share(drawn[y1 * 4 : y1 * 4 + 80, x1 * 4 : x1 * 4 + 80], overlays.FAIL) > 0
+
+
+def test_outlines_follow_the_pixels() -> None:
+    triangle = (20.0, 20.0, 60.0, 20.0, 20.0, 80.0)
+    for fails, colour in ((True, overlays.FAIL), (False, overlays.BAND)):
+        outline = overlays.Outline(triangle, fails)
+        drawn = overlays.draw(PICTURE, outlines=[outline], long_side_px=640)
+        slope = np.array([drawn[50 * 4 + d, 40 * 4 + d] for d in range(-4, 5)])[:, None]
+        assert _colour_share(slope, colour) > 0, "the long edge passes the middle"
+        assert np.all(drawn[30 * 4 : 40 * 4, 25 * 4 : 35 * 4] == 90), "its inside is left"
+        assert np.all(drawn[60 * 4 :, 50 * 4 :] == 90)
+
+
+def test_outlines_come_from_the_evidence(monkeypatch: pytest.MonkeyPatch) -> None:
+    findings = [
+        {"score": 0.9, "threshold": 0.5, "polygons": [[1, 2, 3, 4, 5, 6], [7, 8, 9, 8, 9, 9]]},
+        {"score": 0.4, "threshold": 0.5, "polygons": [[0, 0, 5, 0, 5, 5]]},
+        {"score": 0.9, "threshold": 0.5},
+    ]
+    known: Any = {"findings": findings}
+    monkeypatch.setattr(data, "_overlay", lambda source, record: known)
+    nothing: Any = None
+    assert data._outlines(nothing, nothing) == [
+        overlays.Outline((1, 2, 3, 4, 5, 6), True),
+        overlays.Outline((7, 8, 9, 8, 9, 9), True),
+        overlays.Outline((0, 0, 5, 0, 5, 5), False),
+    ]
+    known = {}
+    assert data._outlines(nothing, nothing) == []
 
 
 def test_a_quality_finding_has_no_place() -> None:

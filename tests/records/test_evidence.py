@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from support import wait_for
 from inspector.config import Evidence
 from inspector.domain import Cause
 from inspector.errors import StorageError
+from inspector.mask import Mask
 from inspector.records import evidence as module
 from inspector.records import queries
 from inspector.records.database import open_engine
@@ -69,6 +71,17 @@ def test_files_of_a_part(tmp_path: Path) -> None:
     assert store.adopt(STATION, part.created, part.result_id) == sorted(
         files.values(), key=lambda file: file["name"]
     )
+
+
+def test_outlines_of_masks_are_kept(tmp_path: Path) -> None:
+    part = inspection(1, cause=Cause.DEFECT)
+    mask = Mask.of(np.ones((18, 10), np.bool_), 10, 12)
+    part = replace(part, findings=(replace(part.findings[0], mask=mask), part.findings[0]))
+    store = EvidenceStore(tmp_path, Evidence())
+    path = next(file["path"] for file in store.keep(part) if file["kind"] == "overlay")
+    masked, plain = json.loads((tmp_path / path).read_text())["findings"]
+    assert masked["polygons"] == [[10.5, 12.5, 10.5, 29.5, 19.5, 29.5, 19.5, 12.5]]
+    assert "polygons" not in plain
 
 
 def test_names_cannot_leave_the_archive(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ def detector_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 def _interrupted_training(out: Path) -> None:
     from inspector.training.detector import train_detector
+    from inspector.training.plan import Wishes
 
     data = drawn_dataset(out.parent / "drawn")
     epochs: list[int] = []
@@ -37,9 +38,10 @@ def _interrupted_training(out: Path) -> None:
             data,
             out,
             epochs=2,
-            imgsz=64,
+            allow_findings=True,
+            wishes=Wishes(base="yolo26n.yaml", imgsz=64),
             progress=stop_at_first,
-            command="inspector train detector data.yaml --out detector --epochs 2 --imgsz 64",
+            command="inspector train detector data.yaml --out detector --epochs 2 --imgsz 64 --base yolo26n",
         )
 
     with pytest.raises(KeyboardInterrupt):

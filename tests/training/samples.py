@@ -35,6 +35,33 @@ def drawn_dataset(out: Path) -> Path:
     return write_data_yaml(out, LABELS, ("train", "val"), "drawn discs and squares")
 
 
+def outlined_dataset(out: Path) -> Path:
+    """The drawn pictures, their boxes as outlines of four corners; returns its data.yaml."""
+    path = drawn_dataset(out)
+    for file in sorted((out / "labels").rglob("*.txt")):
+        lines = []
+        for line in file.read_text().splitlines():
+            kind, x, y, w, h = (float(word) for word in line.split())
+            left, top, right, bottom = x - w / 2, y - h / 2, x + w / 2, y + h / 2
+            corners = (left, top, right, top, right, bottom, left, bottom)
+            lines.append(" ".join([str(int(kind)), *(f"{value:.6f}" for value in corners)]))
+        file.write_text("".join(f"{line}\n" for line in lines))
+    return path
+
+
+def sorted_dataset(out: Path) -> Path:
+    """Dark and light pictures, a folder each; returns the folder of the data set."""
+    rng = np.random.default_rng(4)
+    for split, numbers in (("train", range(10)), ("val", range(10, 14))):
+        for label, grey in (("dark", 50), ("light", 200)):
+            folder = out / split / label
+            folder.mkdir(parents=True)
+            for number in numbers:
+                image = rng.integers(grey - 30, grey + 30, (72, 96, 3), dtype=np.uint8)
+                cv2.imwrite(str(folder / f"picture-{number:02d}.png"), image)
+    return out
+
+
 def texture(rng: np.random.Generator) -> Image:
     """A good part: brushed grain under uneven light, 128 wide and 96 high."""
     grain = rng.normal(0, 14, (96, 128)).astype(np.float32)

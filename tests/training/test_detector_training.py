@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
+import shutil
+import time
 from pathlib import Path
 
 import pytest
-from training.samples import LABELS, SIDE, drawn_dataset
+from training.samples import LABELS, SIDE, drawn_dataset, outlined_dataset, sorted_dataset
 
 from inspector.bundle import Bundle
 from inspector.errors import DataError, InputError
-from inspector.runtimes.load import load_detector
+from inspector.runtimes.load import load_classifier, load_detector
 from inspector.training.card import read_picture
+from inspector.training.plan import Wishes
 
 
 def test_a_stopped_training_goes_on_and_ends_in_a_bundle(detector_bundle: Bundle) -> None:
@@ -23,7 +27,7 @@ def test_a_stopped_training_goes_on_and_ends_in_a_bundle(detector_bundle: Bundle
     assert card.head == "end2end"
     assert (card.input.width, card.input.height, card.input.fit) == (64, 64, "letterbox")
     assert card.data.split == {"train": 8, "val": 4}
-    assert set(card.metrics) == {"map50", "map50_95"}
+    assert set(card.metrics) == {"map50", "map50_95", "fp32_map50_95"}
     assert card.calibration["sharpness_min"] > 0
     assert card.calibration["exposure_low"] < 110 < card.calibration["exposure_high"]
     assert card.command.startswith("inspector train detector")
@@ -68,8 +72,9 @@ def test_a_training_with_other_settings_is_not_mixed_in(
             folder / "drawn" / "data.yaml",
             tmp_path / "detector",
             epochs=2,
-            imgsz=64,
+            wishes=Wishes(base="yolo26n.yaml", imgsz=64),
             seed=1,
+            allow_findings=True,
             resume_dir=folder / ".detector-training",
             command="",
         )
@@ -78,14 +83,18 @@ def test_a_training_with_other_settings_is_not_mixed_in(
 
 @pytest.mark.parametrize(
     ("base", "sentence"),
-    [("missing.pt", "are not here, and nothing is downloaded"), ("yolo99n.yaml", "No detector")],
+    [
+        ("missing.pt", "are not here, and nothing is downloaded"),
+        ("yolo99n.yaml", "No detector"),
+        ("yolo11n-seg.yaml", "does not fit a data set for 'detect'"),
+    ],
 )
 def test_an_unknown_base_is_a_sentence(tmp_path: Path, base: str, sentence: str) -> None:
     from inspector.training.detector import train_detector
 
     data = drawn_dataset(tmp_path / "data")
     with pytest.raises(InputError, match=sentence):
-        train_detector(data, tmp_path / "out", base=base, epochs=1, command="")
+        train_detector(data, tmp_path / "out", wishes=Wishes(base=base), epochs=1, command="")
 
 
 def test_an_input_size_that_does_not_fit_is_a_sentence(tmp_path: Path) -> None:
@@ -93,7 +102,7 @@ def test_an_input_size_that_does_not_fit_is_a_sentence(tmp_path: Path) -> None:
 
     data = drawn_dataset(tmp_path / "data")
     with pytest.raises(InputError, match="multiple of 32"):
-        train_detector(data, tmp_path / "out", imgsz=100, epochs=1, command="")
+        train_detector(data, tmp_path / "out", wishes=Wishes(imgsz=100), epochs=1, command="")
 
 
 def test_a_data_set_that_is_none_is_a_sentence(tmp_path: Path) -> None:
@@ -106,26 +115,83 @@ def test_a_data_set_that_is_none_is_a_sentence(tmp_path: Path) -> None:
         train_detector(tmp_path / "data.yaml", tmp_path / "out", epochs=1, command="")
 
 
-def test_a_training_fits_its_schedule_to_the_time_given(
-    detector_bundle: Bundle, tmp_path: Path
-) -> None:
-    from inspector.training.fit import FitSettings, fit
+def test_leakage_stops_a_training_before_it_begins(tmp_path: Path) -> None:
+    from inspector.training.detector import train_detector
 
-    settings = FitSettings(
-        data=str(detector_bundle.path.parent / "drawn" / "data.yaml"),
-        digest="",
-        base="yolo26n.yaml",
-        imgsz=64,
-        epochs=None,
-        minutes=0.05,
-        seed=0,
-        fliplr=0.5,
-        validate=True,
-    )
+    data = drawn_dataset(tmp_path / "data")
+    for folder, suffix in (("images", "jpg"), ("labels", "txt")):
+        source = tmp_path / "data" / folder / "train" / f"drawn-00.{suffix}"
+        shutil.copyfile(source, tmp_path / "data" / folder / "val" / f"drawn-99.{suffix}")
+    with pytest.raises(DataError, match=r"should not be trained on: .* in train and val") as caught:
+        train_detector(data, tmp_path / "out", epochs=1, command="")
+    assert "--allow-findings" in str(caught.value)
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / ".out-training").exists()
+
+
+def test_a_training_ends_with_its_budget(tmp_path: Path) -> None:
+    from inspector.training.detector import train_detector
+
     seen: list[tuple[int, int]] = []
-    fitted = fit(settings, tmp_path, lambda done, of, _: seen.append((done, of)))
-    assert fitted.weights.exists()
-    assert 1 <= fitted.epochs < 50
-    assert fitted.epochs == seen[-1][0] == len(seen)
-    # nothing is trained again
-    assert fit(settings, tmp_path) == fitted
+    started = time.monotonic()
+    card = train_detector(
+        drawn_dataset(tmp_path / "data"),
+        tmp_path / "out",
+        minutes=0.05,
+        allow_findings=True,
+        wishes=Wishes(base="yolo26n.yaml", imgsz=64, batch=2),
+        int8=False,
+        progress=lambda done, of, _: seen.append((done, of)),
+        command="",
+    )
+    # one epoch at least, however little time there is; the machine may be a slow one
+    assert 1 <= len(seen) < 50
+    assert seen[-1][0] == len(seen)
+    assert time.monotonic() - started < 200
+    assert card.training, "the choices are on the card"
+    state = json.loads((tmp_path / ".out-training" / "state.json").read_text())
+    assert state["finished"]
+    assert state["epochs_done"] == len(seen)
+    assert state["plan"]["repeats"] == 10
+
+
+def test_outlines_become_masks(tmp_path: Path) -> None:
+    from inspector.training.detector import train_detector
+
+    data = outlined_dataset(tmp_path / "data")
+    card = train_detector(
+        data,
+        tmp_path / "out",
+        epochs=1,
+        wishes=Wishes(imgsz=64),
+        int8=False,
+        allow_findings=True,
+        command="",
+    )
+    assert (card.task, card.head, card.architecture) == ("segment", "raw", "yolo11n-seg")
+    picture = read_picture(tmp_path / "data" / "images" / "val" / "drawn-08.jpg")
+    found = load_detector(Bundle.load(tmp_path / "out"), min_confidence=0.0).detect(picture)
+    assert found
+    assert all(item.label in LABELS for item in found)
+    assert set(card.metrics) == {"map50", "map50_95"}
+
+
+def test_a_folder_a_class_becomes_a_classifier(tmp_path: Path) -> None:
+    from inspector.training.detector import train_detector
+
+    data = sorted_dataset(tmp_path / "data")
+    card = train_detector(
+        data, tmp_path / "out", epochs=8, wishes=Wishes(imgsz=64, batch=4), int8=True, command=""
+    )
+    assert (card.task, card.head, card.labels) == ("classify", "classify", ("dark", "light"))
+    assert card.input.fit == "stretch"
+    assert card.metrics["accuracy"] == 1.0
+    classifier = load_classifier(Bundle.load(tmp_path / "out"))
+    for label in card.labels:
+        picture = read_picture(tmp_path / "data" / "val" / label / "picture-10.png")
+        scores = classifier.classify(picture[:50])
+        assert max(scores, key=lambda name: scores[name]) == label
+    # INT8 that keeps the figure is in the bundle, and loads
+    assert card.metrics["int8_accuracy"] == card.metrics["fp32_accuracy"] == 1.0
+    small = load_classifier(Bundle.load(tmp_path / "out"), precision="int8").classify(picture)
+    assert max(small, key=lambda name: small[name]) == "light"
