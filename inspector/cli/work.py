@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -95,6 +96,10 @@ def replay(
     summary = run.summary
     counts = ", ".join(f"{count} {verdict}" for verdict, count in summary.verdicts.items())
     say(f"{summary.parts} parts in {summary.frames} frames: {counts}")
+    if not summary.parts:
+        sys.stderr.write(
+            "no part was seen: look at the trigger, and at how good the detector's card is\n"
+        )
     if baseline is not None:
         changes = compare(baseline, rows)
         for change in changes:
@@ -102,6 +107,10 @@ def replay(
         say(f"{len(changes)} parts changed their verdict")
     if summary.problems:
         raise InputError("; ".join(summary.problems))
+
+
+WEAK_MAP50 = 0.5
+"""Below it ``check`` warns: half of what the detector reports is wrong, or half is missed."""
 
 
 def check(config: Config) -> None:
@@ -115,6 +124,13 @@ def check(config: Config) -> None:
             f"{station.name}: recipe {recipe.recipe_id} version {recipe.text.version}, "
             f"hash {recipe.recipe_hash[:16]}, {len(recipe.text.checks)} checks: good"
         )
+        for name, bundle in recipe.bundles.items():
+            reached = bundle.card.metrics.get("map50")
+            if isinstance(reached, float) and reached < WEAK_MAP50:
+                sys.stderr.write(
+                    f"{station.name}: model '{name}' reached a mAP50 of {reached:.2f} on its "
+                    "validation data, which is little: train it longer, or on more pictures\n"
+                )
 
 
 def crop(

@@ -184,3 +184,33 @@ def test_against_prints_what_changed_and_exits_0(cli: Cli, line: Path, tmp_path:
     assert other.code == 0
     assert "pictures frame 1: PASS (None) -> " in other.out
     assert other.out.splitlines()[-1] == "1 parts changed their verdict"
+
+
+def test_a_detector_that_has_hardly_learnt_is_named(cli: Cli, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe"
+    shutil.copytree(ROOT / "configs/recipes/hand-wash", recipe)
+    card = recipe / "detector" / "model.json"
+    text = json.loads(card.read_text())
+    line = tmp_path / "line.yaml"
+    line.write_text(
+        "line: weak\nstate_dir: state\nstations:\n"
+        "  - {name: cell, topic: a/b/c/d/e/vision, recipe: recipe}\n"
+    )
+    assert "which is little" not in cli("check", line).err
+    text["metrics"]["map50"] = 0.01
+    card.write_text(json.dumps(text))
+    outcome = cli("check", line)
+    assert outcome.code == 0
+    assert "model 'detector' reached a mAP50 of 0.01" in outcome.err
+
+
+def test_footage_without_a_part_is_told(cli: Cli, tmp_path: Path) -> None:
+    clip = tmp_path / "empty.avi"
+    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter.fourcc(*"MJPG"), 25, (640, 640))
+    for _ in range(5):
+        writer.write(np.full((640, 640, 3), 90, np.uint8))
+    writer.release()
+    outcome = cli("replay", clip, "--config", ROOT / "configs/hand-wash.yaml")
+    assert outcome.code == 0
+    assert outcome.out.startswith("0 parts in 5 frames")
+    assert "no part was seen" in outcome.err
