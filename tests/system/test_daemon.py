@@ -138,7 +138,10 @@ def test_a_broker_that_is_down_at_the_start_is_waited_for(
             assert plc.wait_ready(30)
             plc.trigger("P1")
             assert plc.wait_idle(10)
-            assert plc.outcomes()[0].verdict in ("PASS", "FAIL")
+            result = plc.outcomes()[0].result
+            # whatever part the camera filmed: it was judged
+            assert result is not None
+            assert result.result_state == 1
         assert daemon.stop()[0] == 0
     finally:
         if daemon.process is not None and daemon.process.poll() is None:
