@@ -26,6 +26,7 @@ from inspector.checks.reference import ReferenceCheck
 from inspector.checkspecs import (
     AnomalySpec,
     AssemblySpec,
+    CheckSpec,
     ClassifySpec,
     DetectSpec,
     ReferenceSpec,
@@ -98,12 +99,7 @@ def build_station(
     ]
     spec = recipe.text.quality
     calibration = next(
-        (
-            bundle.card.calibration
-            for name, bundle in recipe.bundles.items()
-            if bundle.card.task != "anomaly"
-        ),
-        {},
+        (one.card.calibration for one in recipe.bundles.values() if one.card.task != "anomaly"), {}
     )
     gate = QualityGate(Limits.of(spec, calibration), notice_frozen=live and spec.frozen)
     others = (
@@ -114,14 +110,20 @@ def build_station(
     return Station(recipe, gate, detectors, checks, others)
 
 
-def _reference(
-    spec: ReferenceSpec, recipe: Recipe, judges: Mapping[str, DifferenceJudge]
-) -> ReferenceCheck:
-    judge = judges[spec.model] if spec.model is not None else None
+def _thresholds(spec: CheckSpec, recipe: Recipe) -> tuple[float, float]:
+    """FAIL and REVIEW from there up: the recipe's, else what the model's card calibrated."""
     threshold = spec.threshold
     if threshold is None:
         calibration = recipe.bundles[spec.model].card.calibration if spec.model is not None else {}
         threshold = float(calibration.get("threshold", DEFAULT_THRESHOLD))
+    return threshold, threshold if spec.review_threshold is None else spec.review_threshold
+
+
+def _reference(
+    spec: ReferenceSpec, recipe: Recipe, judges: Mapping[str, DifferenceJudge]
+) -> ReferenceCheck:
+    judge = judges[spec.model] if spec.model is not None else None
+    threshold, review = _thresholds(spec, recipe)
     golden = None
     if spec.golden is not None:
         golden = cv2.imread(str(recipe.path / spec.golden))
@@ -130,7 +132,7 @@ def _reference(
     return ReferenceCheck(
         check_name(spec),
         threshold,
-        threshold if spec.review_threshold is None else spec.review_threshold,
+        review,
         golden=None if golden is None else np.asarray(golden, np.uint8),
         judge=judge,
         level=spec.level,
@@ -146,10 +148,7 @@ def _check(
 ) -> Check:
     name = check_name(spec)
     card = recipe.bundles[spec.model].card
-    threshold = spec.threshold
-    if threshold is None:
-        threshold = float(card.calibration.get("threshold", DEFAULT_THRESHOLD))
-    review = threshold if spec.review_threshold is None else spec.review_threshold
+    threshold, review = _thresholds(spec, recipe)
     if isinstance(spec, AnomalySpec):
         detector = recipe.detector_of(spec.region.of) if spec.region else ""
         model = anomaly_models[spec.model]

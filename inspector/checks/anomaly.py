@@ -46,7 +46,7 @@ class AnomalyCheck:
     def inspect(self, part: Part) -> CheckResult:
         """Score the region of each part in the first picture; a region without a part is NoPart."""
         image = part.frames[0].image
-        regions = self._regions(part)
+        regions = regions_of(part, self._region, self._detector)
         if not regions:
             return CheckResult((no_part(self.name, image),))
         scored = [(self._model.score(crop(image, box)), box) for box in regions]
@@ -68,12 +68,13 @@ class AnomalyCheck:
         score = Score(self.name, worst.score, self._threshold, self._review)
         return CheckResult(findings, (score,), worst, box)
 
-    def _regions(self, part: Part) -> list[Box]:
-        width, height = part.frames[0].size
-        if self._region is None:
-            return [Box(0, 0, width, height)]
-        boxes = part_boxes(part, self._detector, self._region.of)
-        return [region_box(box, self._region, width, height) for box in boxes]
+
+def regions_of(part: Part, region: PartRegion | None, detector: str) -> list[Box]:
+    """What to look at in the first picture: the region of each part, or the whole picture."""
+    width, height = part.frames[0].size
+    if region is None:
+        return [Box(0, 0, width, height)]
+    return [region_box(box, region, width, height) for box in part_boxes(part, detector, region.of)]
 
 
 def region_box(box: Box, region: PartRegion, width: int, height: int) -> Box:

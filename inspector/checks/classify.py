@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from inspector.checks.anomaly import crop, no_part, region_box
-from inspector.checks.regions import part_boxes
+from inspector.checks.anomaly import crop, no_part, regions_of
 from inspector.criteria import PartRegion
 from inspector.domain import Box, CheckResult, Finding, FindingKind, Part, Score
 from inspector.ports import Classifier
@@ -39,7 +38,7 @@ class ClassifyCheck:
     def inspect(self, part: Part) -> CheckResult:
         """Judge the region of each part in the first picture; a region without a part is NoPart."""
         image = part.frames[0].image
-        regions = self._regions(part)
+        regions = regions_of(part, self._region, self._detector)
         if not regions:
             return CheckResult((no_part(self.name, image),))
         findings: list[Finding] = []
@@ -60,10 +59,3 @@ class ClassifyCheck:
 
     def _finding(self, label: str, score: float, box: Box) -> Finding:
         return Finding(self.name, FindingKind.DEFECT, label, score, self._threshold, box, self._review)
-
-    def _regions(self, part: Part) -> list[Box]:
-        width, height = part.frames[0].size
-        if self._region is None:
-            return [Box(0, 0, width, height)]
-        boxes = part_boxes(part, self._detector, self._region.of)
-        return [region_box(box, self._region, width, height) for box in boxes]

@@ -23,7 +23,7 @@ from inspector.training.card import data_digest, quality_statistics, versions
 from inspector.training.export import Preprocessing, export_network
 from inspector.training.judge import JudgeNetwork, JudgeSettings, fit_judge, seconds_an_epoch
 from inspector.training.judging import DELTA_PX, collect, read_pair
-from inspector.training.precision import average_precisions, published_precision
+from inspector.training.precision import IOUS, average_precisions, published_precision
 
 log = structlog.get_logger(__name__)
 
@@ -164,7 +164,7 @@ def figures(
 ) -> dict[str, float | tuple[float, float]]:
     """``map33`` by the published protocol, ``map50, map50_95`` as COCO has them, of all detections;
     ``f33, precision33, recall33`` of those at or above ``threshold``."""
-    coco = average_precisions(found, truth, np.linspace(0.5, 0.95, 10))
+    coco = average_precisions(found, truth, IOUS)
     right, reported, wanted = counts(found, truth, threshold)
     precision, recall = right / max(reported, 1), right / max(wanted, 1)
     values = {
