@@ -376,6 +376,8 @@ class Inspection:
     detections: tuple[Detection, ...] = ()
     frames: tuple[Frame, ...] = ()
     overlay: Overlay | None = None
+    measures: Mapping[str, float] = field(default_factory=dict)
+    """How the first picture looks, by name of the measure."""
 
     @property
     def verdict(self) -> Verdict:

@@ -74,4 +74,5 @@ class Issuer:
             detections=judged.detections,
             frames=frames,
             overlay=judged.overlay,
+            measures=judged.measures,
         )

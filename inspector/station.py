@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -46,6 +46,8 @@ class Judged:
     overlay: Overlay | None = None
     fault: str = ""
     """What went wrong, in words, when something did."""
+    measures: Mapping[str, float] = field(default_factory=dict)
+    """How the first picture looks, by name of the measure."""
 
 
 class Station:
@@ -90,7 +92,7 @@ class Station:
         results: list[CheckResult] = []
         try:
             started = time.perf_counter()
-            findings = self._gate.inspect(part)
+            looks = self._gate.inspect(part)
             started = _lap(stages, "quality", started)
             part = self._with_detections(part)
             started = _lap(stages, "detect", started)
@@ -101,8 +103,7 @@ class Station:
             # the part must be looked at by a person; the line goes on
             judgement = judge((), (Cause.MODEL_FAULT,))
             return Judged(judgement, FAILED, stages_ms=stages, fault=str(error))
-        for result in results:
-            findings += result.findings
+        findings = [*looks.findings, *(found for result in results for found in result.findings)]
         scores = tuple(score for result in results for score in result.scores)
         ordered = tuple(sorted(findings, key=_gravity))
         return Judged(
@@ -117,6 +118,7 @@ class Station:
                 *(found for result in results for found in result.detections),
             ),
             _overlay(results),
+            measures=looks.measures,
         )
 
     def _with_detections(self, part: Part) -> Part:

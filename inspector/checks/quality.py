@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from inspector.domain import Box, Cause, Finding, FindingKind, Frame, Part
 from inspector.recipe import QualityGate as GateSpec
-from inspector.sharpness import look
+from inspector.sharpness import Look, look
 
 NAME = "quality"
 
@@ -38,6 +38,15 @@ class Limits:
         return cls(spec.min_side_px, sharp, light)
 
 
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What the gate says of a part's pictures."""
+
+    findings: tuple[Finding, ...]
+    measures: Mapping[str, float]
+    """Of the first picture, by name: what a watch for drift follows."""
+
+
 class QualityGate:
     """Judges pictures, not parts."""
 
@@ -45,21 +54,24 @@ class QualityGate:
         self._limits = limits
         self._notice_frozen = notice_frozen
 
-    def inspect(self, part: Part) -> list[Finding]:
+    def inspect(self, part: Part) -> Looks:
         """Findings of kind ``quality``, each labelled with the word of its REVIEW cause."""
         findings: list[Finding] = []
+        measures: dict[str, float] = {}
         for frame in part.frames:
-            findings += self._judge(frame)
+            seen = look(frame.image)
+            if not measures:
+                measures = {"sharpness": seen.sharpness, "exposure": seen.exposure}
+            findings += self._judge(frame, seen)
         if part.box is not None and part.frames and _cut_off(part.box, part.frames[0]):
             findings.append(_finding(Cause.PARTIAL_PART, 1.0, 1.0, part.box))
-        return findings
+        return Looks(tuple(findings), measures)
 
-    def _judge(self, frame: Frame) -> list[Finding]:
+    def _judge(self, frame: Frame, seen: Look) -> list[Finding]:
         limits = self._limits
         width, height = frame.size
         whole = Box(0, 0, width, height)
         findings = []
-        seen = look(frame.image)
         if min(width, height) < limits.min_side_px:
             score = limits.min_side_px / max(1, min(width, height))
             findings.append(_finding(Cause.LOW_RESOLUTION, score, 1.0, whole))

@@ -20,7 +20,7 @@ GOOD = picture(size=(320, 240), seed=1)
 
 def causes(image: Image, limits: Limits = LIMITS, box: Box | None = None, **changes: Any) -> list[str]:
     gate = QualityGate(limits, notice_frozen=True)
-    judgement = judge(gate.inspect(part(image=image, box=box, **changes)))
+    judgement = judge(gate.inspect(part(image=image, box=box, **changes)).findings)
     assert not judgement.causes or judgement.verdict is Verdict.REVIEW
     return [cause.word for cause in judgement.causes]
 
@@ -47,7 +47,7 @@ def test_each_fault_of_a_picture_has_its_cause(image: Image, expected: list[str]
 def test_a_repeated_live_frame_is_frozen() -> None:
     assert causes(GOOD, repeats=True) == ["FrozenFrame"]
     ignoring = QualityGate(LIMITS, notice_frozen=False)
-    assert ignoring.inspect(part(image=GOOD, repeats=True)) == []
+    assert ignoring.inspect(part(image=GOOD, repeats=True)).findings == ()
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_part_cut_off_by_the_edge_is_partial(box: Box | None, expected: list[s
 
 def test_every_picture_of_a_part_is_judged() -> None:
     frames = (frame(GOOD), frame(np.zeros_like(GOOD)))
-    findings = QualityGate(LIMITS, notice_frozen=True).inspect(Part(trigger(), frames))
+    findings = QualityGate(LIMITS, notice_frozen=True).inspect(Part(trigger(), frames)).findings
     assert {finding.label for finding in findings} == {"Blur", "Exposure"}
 
 
@@ -92,5 +92,7 @@ def test_limits_come_from_the_recipe_or_for_auto_from_the_card(
 
 
 def test_findings_say_by_how_much_the_limit_is_missed() -> None:
-    (finding,) = QualityGate(Limits(96, None, None), True).inspect(part(image=picture(size=(64, 48))))
+    (finding,) = (
+        QualityGate(Limits(96, None, None), True).inspect(part(image=picture(size=(64, 48)))).findings
+    )
     assert (finding.score, finding.threshold) == (2.0, 1.0)
