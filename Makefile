@@ -1,6 +1,7 @@
 # make demo       the simulated line, with dashboard        (HEADLESS=1 PARTS=60: without, and it ends)
 # make test       formatting, linting, types, import rules, every test
 # make train-env  adds torch, ultralytics and anomalib to .venv
+# make screenshots  the pictures of dashboard/screenshots anew
 # make system-deps  installs the Debian packages named in deploy/system-packages.txt
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ PACKAGES = $(shell awk -v groups=" $(GROUPS) " '!/^\#/ && index(groups, " " $$1 
 MISSING = $(shell for p in $(PACKAGES); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q "ok installed" || echo $$p; done)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: help demo test train-env system-deps check-system schemas clean
+.PHONY: help demo test train-env system-deps check-system schemas screenshots clean
 
 help:
 	@sed -n '1,/^$$/s/^# //p' Makefile
@@ -61,6 +62,9 @@ $(VENV)/.dev: $(VENV)/.train
 
 schemas: $(VENV)/.lean
 	$(BIN)/python -m inspector.contract
+
+screenshots: $(VENV)/.dev
+	$(BIN)/python tests/dashboard/screenshots.py
 
 clean:
 	rm -rf $(VENV) var build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,1 +1,4 @@
-"""The operator's screen: a process of its own that reads records and evidence and writes nothing."""
+"""The operator's screen: a process of its own that reads records and evidence.
+
+It writes reviews, labels, audit events and requests (:mod:`dashboard.acts`), and nothing else.
+"""

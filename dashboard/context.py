@@ -24,10 +24,16 @@ class _Parser(argparse.ArgumentParser):
 
 def line() -> LineConfig:
     """The configuration named on the command line, read again when the file has changed."""
-    path: Path | None = _arguments().config
-    if path is None:
+    file = path()
+    return _load(file, file.stat().st_mtime_ns if file.exists() else 0)
+
+
+def path() -> Path:
+    """The configuration's file. Raises :class:`InputError` when none is named."""
+    named: Path | None = _arguments().config
+    if named is None:
         raise InputError(texts.USAGE, texts.USAGE_REMEDY)
-    return _load(path, path.stat().st_mtime_ns if path.exists() else 0)
+    return named
 
 
 def station(config: LineConfig) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,17 +18,19 @@ import numpy as np
 import streamlit as st
 from sqlalchemy import Engine
 
-from dashboard import overlays, texts
-from inspector.config import LineConfig, Shift, StationConfig, load_config
+from dashboard import alarms, overlays, texts
+from inspector.config import LineConfig, StationConfig, load_config
 from inspector.domain import Box
 from inspector.errors import InputError
-from inspector.records import queries
+from inspector.records import queries, statistics
 from inspector.records.database import check_schema, open_engine
 from inspector.records.evidence import EvidenceStore
-from inspector.records.queries import Wanted
+from inspector.records.search import Wanted
 from inspector.records.views import (
     Counters,
+    EventView,
     EvidenceView,
+    FindingView,
     Latency,
     PartRecord,
     PartSummary,
@@ -35,13 +38,14 @@ from inspector.records.views import (
     RecipeUse,
     StationState,
 )
+from inspector.shifts import ShiftTime, current_shift
 
 STATE_DIR = "INSPECTOR_STATE_DIR"
 """Environment variable that overrides the configuration's ``state_dir``."""
-STALE = timedelta(seconds=3)
-"""A station that has said nothing for longer is not shown as live."""
 STRIP = 20
 FOUND_LIMIT = 200
+COUNT_LIMIT = 10_000
+"""So many parts are counted exactly."""
 _SAME_PART = 0.9
 """A detection that overlaps the part's box so much (IoU) names the part."""
 
@@ -65,14 +69,6 @@ class Source:
         return self.config.zone
 
 
-@dataclass(frozen=True, slots=True)
-class ShiftTime:
-    """The running shift."""
-
-    name: str
-    start: datetime
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
     """The Live page at one moment."""
@@ -91,16 +87,12 @@ class Snapshot:
     @property
     def silent_since(self) -> datetime | None:
         """When a station that does not respond was last heard of; None while it responds."""
-        if self.state is None or not self.state.online:
-            return None
-        return self.state.updated_at if self.now - self.state.updated_at > STALE else None
+        return alarms.silent_since(self.state, self.now)
 
     @property
-    def lost_cameras(self) -> dict[str, str]:
-        """State by name of the cameras that give no pictures."""
-        if self.state is None:
-            return {}
-        return {name: word for name, word in self.state.cameras.items() if word == "lost"}
+    def lost_cameras(self) -> tuple[str, ...]:
+        """Names of the cameras that give no pictures."""
+        return alarms.lost_cameras(self.state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +110,8 @@ class Found:
 
     parts: tuple[PartSummary, ...]
     total: int
+    more: bool = False
+    """There are more than ``total``; nobody counts them."""
 
 
 def load(path: Path) -> LineConfig:
@@ -170,14 +164,55 @@ def record(source: Source, result_id: str) -> PartRecord | None:
     return _record(source.key, result_id, source)
 
 
+def reference(source: Source, record: PartRecord) -> PartRecord | None:
+    """The newest good part of the same recipe that has a picture, to compare with."""
+    result_id = _reference(source.key, record.summary.recipe_id, source)
+    if result_id is None or result_id == record.summary.result_id:
+        return None
+    return _record(source.key, result_id, source)
+
+
 def find(source: Source, wanted: Wanted) -> Found:
     """The newest parts that fulfil all conditions, and how many there are."""
     criteria: Wanted = {**wanted, "station": source.station.name}
+    text = criteria.get("part_id")
+    if text and "*" not in text:
+        # A whole id, as a scanner gives it, is found at once.
+        whole: Wanted = {**criteria, "exact": True}
+        if parts := queries.find(source.engine, limit=FOUND_LIMIT, **whole):
+            return Found(parts, len(parts))
     parts = queries.find(source.engine, limit=FOUND_LIMIT, **criteria)
     total = len(parts)
     if total == FOUND_LIMIT:
-        total = queries.count(source.engine, **criteria)
-    return Found(parts, total)
+        total = queries.count(source.engine, most=COUNT_LIMIT + 1, **criteria)
+    return Found(parts, min(total, COUNT_LIMIT), total > COUNT_LIMIT)
+
+
+def state(source: Source) -> StationState | None:
+    """What the station last said of itself."""
+    return queries.state(source.engine, source.station.name)
+
+
+def is_simulated(source: Source) -> bool:
+    """Whether the station's last part was no production part, because of its camera or its mode."""
+    return any(part.is_simulated for part in queries.latest(source.engine, source.station.name, 1))
+
+
+def checks(source: Source) -> tuple[str, ...]:
+    """Names of the checks that have scored parts."""
+    return queries.checks(source.engine)
+
+
+def events(
+    source: Source,
+    levels: Sequence[str],
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int = 200,
+) -> tuple[EventView, ...]:
+    """What happened to the station, newest first."""
+    name = source.station.name
+    return queries.events(source.engine, name, levels=levels, since=since, until=until, limit=limit)
 
 
 def recipes(source: Source) -> tuple[RecipeUse, ...]:
@@ -186,23 +221,35 @@ def recipes(source: Source) -> tuple[RecipeUse, ...]:
 
 
 def pictures(record: PartRecord) -> tuple[EvidenceView, ...]:
-    """The part's pictures, whether their files are still there or not."""
-    return tuple(item for item in record.evidence if item.kind == "picture")
+    """The part's pictures in their order, whether their files are still there or not."""
+    found = (item for item in record.evidence if item.kind == "picture")
+    # frame-10.jpg comes after frame-9.jpg
+    return tuple(sorted(found, key=lambda item: (len(item.name), item.name)))
 
 
 def picture(
-    source: Source, record: PartRecord, number: int = 0, *, boxes: bool = True, heat: bool = False
+    source: Source,
+    record: PartRecord,
+    number: int = 0,
+    *,
+    boxes: bool = True,
+    heat: bool = False,
+    view: PixelBox | None = None,
+    mark: tuple[PixelBox, str] | None = None,
 ) -> Picture:
-    """The part's picture of that number with what is asked for drawn over it."""
+    """The part's picture of that number, or its cutout ``view``, with what is asked for drawn over.
+
+    ``mark`` is a box that a person draws, and what it is called.
+    """
     views = pictures(record)
     if number >= len(views):
         passed = record.summary.verdict == "PASS" and record.summary.frame >= 0
         return Picture(None, texts.NO_PICTURE_PASS if passed else texts.NO_PICTURE)
-    view = views[number]
-    if view.removed_at is not None:
-        date = view.removed_at.astimezone(source.zone).date().isoformat()
+    evidence = views[number]
+    if evidence.removed_at is not None:
+        date = evidence.removed_at.astimezone(source.zone).date().isoformat()
         return Picture(None, texts.PICTURE_REMOVED.format(date=date))
-    data = _drawn(source.key, record.summary.result_id, number, boxes, heat, source, record)
+    data = _drawn(source.key, record.summary.result_id, number, boxes, heat, view, mark, source, record)
     return Picture(data) if data else Picture(None, texts.PICTURE_MISSING)
 
 
@@ -222,18 +269,6 @@ def noun(source: Source, record: PartRecord) -> str:
     return ""
 
 
-def current_shift(shifts: tuple[Shift, ...], zone: ZoneInfo, now: datetime) -> ShiftTime:
-    """The shift that began last before ``now``."""
-    local = now.astimezone(zone)
-    starts = []
-    for shift in shifts:
-        hour, minute = (int(piece) for piece in shift.start.split(":"))
-        for day in (local.date(), local.date() - timedelta(days=1)):
-            begin = datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone)
-            starts.append(ShiftTime(shift.name, begin.astimezone(UTC)))
-    return max((start for start in starts if start.start <= now), key=lambda start: start.start)
-
-
 @st.cache_resource(show_spinner=False, max_entries=32)
 def _engine(url: str) -> Engine:
     return open_engine(url, readonly=True)
@@ -248,18 +283,23 @@ def _verify(url: str, _engine: Engine) -> None:
 @st.cache_data(show_spinner=False, max_entries=32)
 def _counters(key: tuple[str, ...], since: datetime, newest: int, _source: Source) -> Counters:
     """Cached until ``newest``, the last part's number, changes."""
-    return queries.counters(_source.engine, _source.station.name, since)
+    return statistics.counters(_source.engine, _source.station.name, since)
 
 
 @st.cache_data(show_spinner=False, max_entries=32)
 def _latency(key: tuple[str, ...], newest: int, _source: Source) -> Latency:
-    return queries.latency(_source.engine, _source.station.name)
+    return statistics.latency(_source.engine, _source.station.name)
 
 
 @st.cache_data(show_spinner=False, ttl=2, max_entries=256)
 def _record(key: tuple[str, ...], result_id: str, _source: Source) -> PartRecord | None:
     found = queries.part(_source.engine, result_id)
     return found if found and found.summary.station == _source.station.name else None
+
+
+@st.cache_data(show_spinner=False, ttl=30, max_entries=32)
+def _reference(key: tuple[str, ...], recipe_id: str, _source: Source) -> str | None:
+    return queries.reference(_source.engine, _source.station.name, recipe_id)
 
 
 @st.cache_data(show_spinner=False, max_entries=128)
@@ -269,38 +309,50 @@ def _drawn(
     number: int,
     boxes: bool,
     heat: bool,
+    view: PixelBox | None,
+    mark: tuple[PixelBox, str] | None,
     _source: Source,
     _record: PartRecord,
 ) -> bytes | None:
     image = overlays.decode(_read(_source, pictures(_record)[number].path))
     if image is None:
         return None
-    # Findings and heat are given in the first picture's pixels.
-    first = number == 0
+    findings = _findings_on(number, _source, _record) if boxes else ()
+    if mark is not None:
+        findings = (*findings, FindingView("", "defect", mark[1], 1.0, 1.0, mark[0], None))
     drawn = overlays.draw(
         image,
-        _record.findings if boxes and first else (),
-        _record.summary.part_box if boxes and first else None,
-        _heat(_source, _record) if heat and first else None,
-        outlines=_outlines(_source, _record) if boxes and first else (),
+        findings,
+        _record.summary.part_box if boxes and number == 0 else None,
+        _heat(number, _source, _record) if heat else None,
+        outlines=_outlines(number, _source, _record) if boxes else (),
+        view=view,
     )
     return overlays.encode(drawn)
 
 
-def _outlines(source: Source, record: PartRecord) -> list[overlays.Outline]:
-    """The edges of all findings that have pixels; only the evidence knows them."""
+def _findings_on(number: int, source: Source, record: PartRecord) -> tuple[FindingView, ...]:
+    """The findings whose boxes lie on that picture; only the evidence knows on which they do."""
+    described = _overlay(source, record).get("findings", ())
+    on = [finding.get("picture", 0) for finding in described]
+    return tuple(found for n, found in enumerate(record.findings) if (on[n : n + 1] or [0]) == [number])
+
+
+def _outlines(number: int, source: Source, record: PartRecord) -> list[overlays.Outline]:
+    """The edges of that picture's findings that have pixels; only the evidence knows them."""
     return [
         overlays.Outline(tuple(map(float, points)), finding["score"] >= finding["threshold"])
         for finding in _overlay(source, record).get("findings", ())
+        if finding.get("picture", 0) == number
         for points in finding.get("polygons", ())
     ]
 
 
-def _heat(source: Source, record: PartRecord) -> overlays.Heat | None:
+def _heat(number: int, source: Source, record: PartRecord) -> overlays.Heat | None:
     described = _overlay(source, record).get("heat")
     path = next((item.path for item in record.evidence if item.kind == "heat"), None)
     image = overlays.decode(_read(source, path)) if path else None
-    if image is None or not described:
+    if image is None or not described or described.get("picture", 0) != number:
         return None
     x1, y1, x2, y2 = (float(value) for value in described["box"])
     values = image[:, :, 0].astype(np.float32) / float(described["threshold"])

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
-from dashboard import charts, data, markup, texts
+from dashboard import charts, data, evidence, markup, texts
 from dashboard.data import Source
 from dashboard.reasons import describe, picture_size, reason
+from dashboard.texts import parts as words
+from inspector.records.reviews import ReviewView
 from inspector.records.views import PartRecord
 
 
@@ -14,7 +18,8 @@ def show(source: Source, record: PartRecord, link: str) -> None:
     """Everything about the part; ``link`` is the query parameter that names an inspection."""
     noun = data.noun(source, record)
     st.html(markup.verdict_band(record.summary.verdict, reason(record, noun), small=True))
-    st.html(markup.badges(record.summary))
+    if badges := markup.badges(record.summary):
+        st.html(badges)
     _head(source, record)
     _pictures(source, record)
     st.html(markup.heading(texts.FINDINGS))
@@ -32,8 +37,31 @@ def show(source: Source, record: PartRecord, link: str) -> None:
     if len(record.attempts) > 1:
         st.html(markup.heading(texts.ATTEMPTS))
         st.html(markup.attempts(record.attempts, part.result_id, link, source.zone))
+    if decided := evidence.decisions(source, record):
+        st.html(markup.heading(words.DECISIONS))
+        st.html(markup.bullets(_decision(source, one) for one in decided))
     st.html(markup.heading(texts.DETAILS))
     _details(record)
+    st.download_button(
+        words.EVIDENCE,
+        partial(evidence.archive, source, record),
+        evidence.file_name(record),
+        "application/zip",
+        key="evidence",
+        help=words.EVIDENCE_HELP,
+        on_click="ignore",
+        icon=":material/folder_zip:",
+    )
+
+
+def _decision(source: Source, one: ReviewView) -> str:
+    moment = markup.instant(one.created_at, source.zone)
+    decision = words.DECISION.get(one.decision, one.decision)
+    sentence = words.DECISION_SENTENCE.format(decision=decision, user=one.user, moment=moment)
+    if one.cause:
+        because = texts.CAUSE.get(one.cause, one.cause)
+        sentence = words.DECISION_BECAUSE.format(sentence=sentence, cause=because)
+    return words.DECISION_BLIND.format(sentence=sentence) if one.is_blind else sentence
 
 
 def _head(source: Source, record: PartRecord) -> None:

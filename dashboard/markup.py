@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from inspector.records.views import PartSummary, StationState
 
 _TAIL = 9
 """Characters of a part id on a tile; the end of an id tells parts apart."""
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:])")
 _GOOD_STATES = {"Ready", "ContinuousExecution"}
 _HEALTH_TONE = {"good": "good", "watch": "watch", "act": "bad"}
 
@@ -50,13 +52,14 @@ def strip(parts: Sequence[PartSummary], length: int, *, live: bool = True) -> st
 
 def figures(items: Iterable[Figure]) -> str:
     """A row of large numbers."""
+    shown = list(items)
     cells = "".join(
         f'<div class="figure {item.tone}"><div class="name">{escape(item.name)}</div>'
         f'<div class="value">{escape(item.value)}</div>'
         f'<div class="note">{escape(item.note) or "&nbsp;"}</div></div>'
-        for item in items
+        for item in shown
     )
-    return f'<div class="figures">{cells}</div>'
+    return f'<div class="figures" style="--columns:{len(shown)}">{cells}</div>'
 
 
 def facts(items: Iterable[tuple[str, str]]) -> str:
@@ -112,6 +115,11 @@ def alarms(sentences: Iterable[str]) -> str:
     )
 
 
+def notice(sentence: str) -> str:
+    """A line about all that follows."""
+    return f'<div class="notice">{escape(sentence)}</div>'
+
+
 def stamp(sentence: str) -> str:
     """Written over a picture that is not of now."""
     return f'<div class="stamp">{escape(sentence)}</div>'
@@ -131,6 +139,21 @@ def attempts(parts: Sequence[PartSummary], shown: str, link: str, zone: ZoneInfo
             text = f'<a href="?{escape(link)}={target}" target="_self">{text}</a>'
         rows.append(f"<li>{text}</li>")
     return f'<ul class="attempts">{"".join(rows)}</ul>'
+
+
+def chips(sentences: Iterable[str]) -> str:
+    """Short remarks, side by side."""
+    return f'<div class="chips">{"".join(_chip(text, "") for text in sentences)}</div>'
+
+
+def bullets(sentences: Iterable[str]) -> str:
+    """Sentences, one a line."""
+    return f'<ul class="bullets">{"".join(f"<li>{escape(text)}</li>" for text in sentences)}</ul>'
+
+
+def plain(text: str) -> str:
+    """For Streamlit's elements that read Markdown: the text as it stands, whatever it holds."""
+    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
 
 
 def panel(title: str, sentence: str) -> str:

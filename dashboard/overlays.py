@@ -7,7 +7,7 @@ enlarged copy, so that lines and letters stay crisp.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -62,11 +62,23 @@ def draw(
     heat: Heat | None = None,
     long_side_px: int = LONG_SIDE_PX,
     outlines: Sequence[Outline] = (),
+    view: PixelBox | None = None,
 ) -> Image:
     """A BGR picture with the longer side of ``long_side_px``, and everything given drawn over it.
 
     Boxes are in pixels of ``image``. A missing component has a dashed box at its expected place.
+    ``view`` is the part of the picture that is shown; what lies outside of it is cut off.
     """
+    if view is not None:
+        x, y, x2, y2 = _within(view, image)
+        image = np.ascontiguousarray(image[y:y2, x:x2])
+        findings = [_moved(finding, -x, -y) for finding in findings]
+        part = None if part is None else _shifted(part, -x, -y)
+        heat = None if heat is None else Heat(heat.values, _shifted(heat.box, -x, -y))
+        outlines = [
+            Outline(tuple(p - (y if i % 2 else x) for i, p in enumerate(one.points)), one.fails)
+            for one in outlines
+        ]
     height, width = image.shape[:2]
     scale = long_side_px / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -182,6 +194,26 @@ def _label(pen: ImageDraw.ImageDraw, box: PixelBox, text: str, colour: tuple[int
 def _text_on(colour: tuple[int, int, int]) -> tuple[int, int, int]:
     red, green, blue = colour
     return _DARK if 0.3 * red + 0.59 * green + 0.11 * blue > 120 else _LIGHT
+
+
+def _within(view: PixelBox, image: Image) -> tuple[int, int, int, int]:
+    """Whole pixels inside the picture, one at least."""
+    height, width = image.shape[:2]
+    x1, y1 = min(max(int(view[0]), 0), width - 1), min(max(int(view[1]), 0), height - 1)
+    return x1, y1, max(x1 + 1, min(round(view[2]), width)), max(y1 + 1, min(round(view[3]), height))
+
+
+def _moved(finding: FindingView, dx: float, dy: float) -> FindingView:
+    expected = finding.expected_box
+    return replace(
+        finding,
+        box=_shifted(finding.box, dx, dy),
+        expected_box=None if expected is None else _shifted(expected, dx, dy),
+    )
+
+
+def _shifted(box: PixelBox, dx: float, dy: float) -> PixelBox:
+    return box[0] + dx, box[1] + dy, box[2] + dx, box[3] + dy
 
 
 def _scaled(box: PixelBox, scale: float) -> PixelBox:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Condition
 
-from inspector.config import Acquisition
+from inspector.cameraspecs import Acquisition
 from inspector.domain import Frame, Trigger
 
 RECENT = 8
@@ -46,6 +46,8 @@ class _Slot:
     trigger: Trigger
     first_s: float
     last_s: float
+    wanted: int = 1
+    """How many frames belong to the part."""
     frames: list[Frame] = field(default_factory=list)
     crowded: bool = False
     """When the trigger came, two frames lay in its window that no other had taken."""
@@ -53,6 +55,11 @@ class _Slot:
     def spans(self, frame: Frame) -> bool:
         """Whether that frame was exposed inside the window."""
         return self.first_s <= frame.exposed_s <= self.last_s
+
+    @property
+    def lacks(self) -> bool:
+        """Whether frames are still to come."""
+        return len(self.frames) < self.wanted
 
 
 class _Numbers:
@@ -157,12 +164,15 @@ class FrameBuffer:
                 self._recent.popleft()
                 self.unclaimed += self._is_wired
 
-    def expect(self, trigger: Trigger) -> None:
-        """Open the slot of an accepted trigger."""
+    def expect(self, trigger: Trigger, captures: int = 1) -> None:
+        """Open the slot of an accepted trigger to whose part so many frames belong.
+
+        More than one of a camera that runs freely only: see :func:`inspector.build.build_station`.
+        """
         window = self._acquisition
         before = window.before_ms / 1000 if self._is_wired else 0.0
         received = trigger.received_s
-        slot = _Slot(trigger, received - before, received + window.after_ms / 1000)
+        slot = _Slot(trigger, received - before, received + window.after_ms / 1000, captures)
         with self._changed:
             inside = [frame for frame in self._recent if slot.spans(frame)]
             if self._is_wired:
@@ -171,32 +181,32 @@ class FrameBuffer:
                 inside = [frame for frame in inside if self._numbers.fits(trigger, frame) is not False]
                 for frame in inside:
                     self._recent.remove(frame)
-            slot.frames = inside if self._is_wired else inside[:1]
+            slot.frames = inside if self._is_wired else inside[:captures]
             self._slots[_key(trigger)] = slot
 
-    def claim(self, trigger: Trigger) -> Frame | None:
-        """Wait for the frame of a trigger that is expected.
+    def claim(self, trigger: Trigger) -> tuple[Frame, ...]:
+        """Wait for the frames of a trigger that is expected, in the order of their exposure.
 
-        None when none came inside the acquisition window, or, from a camera that a photo-eye fires,
+        Empty when too few came inside the acquisition window, or, from a camera that a photo-eye fires,
         when it is not certain which one is meant: both are REVIEW, ``MissedAcquisition``.
         """
         with self._changed:
             slot = self._slots[_key(trigger)]
-            while not slot.frames and not self._closed:
+            while slot.lacks and not self._closed:
                 remaining = slot.last_s + HAND_OVER_S - self._clock()
                 if remaining <= 0:
                     break
                 self._changed.wait(remaining)
             del self._slots[_key(trigger)]
-            if len(slot.frames) != 1 or slot.crowded:
-                return None
-            (frame,) = slot.frames
+            if len(slot.frames) != slot.wanted or slot.crowded:
+                return ()
             if not self._is_wired:
-                return frame
+                return tuple(slot.frames)
+            (frame,) = slot.frames
             certain = self._numbers.fits(trigger, frame)
             if certain is None:
                 certain = self._numbers.vote(trigger, frame)
-            return frame if certain else None
+            return (frame,) if certain else ()
 
     def forget(self, trigger: Trigger) -> None:
         """Close the slot of a trigger that will not be inspected."""
@@ -214,11 +224,11 @@ class FrameBuffer:
         return self._acquisition.mode == "wire"
 
     def _waiting(self, frame: Frame) -> _Slot | None:
-        """The slot that this frame belongs to: the first without one, else one it makes ambiguous."""
+        """The slot that it belongs to: the first that lacks a frame, else one made ambiguous."""
         inside = [slot for slot in self._slots.values() if slot.spans(frame)]
         if self._is_wired:
             return self._meant(frame, inside)
-        return next((slot for slot in inside if not slot.frames), None)
+        return next((slot for slot in inside if slot.lacks), None)
 
     def _meant(self, frame: Frame, inside: Sequence[_Slot]) -> _Slot | None:
         """The slot of those that a fired camera's frame is meant for."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
+import queue
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TextIO
+from datetime import UTC, datetime
 
 import cv2
 import numpy as np
@@ -15,52 +15,55 @@ import structlog
 
 from inspector.cameras.folder import WatchedFolder
 from inspector.cameras.footage import read_picture
+from inspector.cameras.genicam import HarvestedCamera
+from inspector.cameras.mjpeg import MjpegCamera
 from inspector.cameras.opencv import LiveCamera, PlayedFile
+from inspector.cameraspecs import CameraConfig, FileCamera, FolderCamera, GenICamCamera, OpenCvCamera
 from inspector.checks.acceptance import Acceptance
 from inspector.checks.anomaly import AnomalyCheck
 from inspector.checks.assembly import AssemblyCheck
 from inspector.checks.classify import ClassifyCheck
 from inspector.checks.detect import DetectCheck
-from inspector.checks.quality import Limits, QualityGate
+from inspector.checks.quality import Limits, PartPlace, QualityGate
 from inspector.checks.reference import ReferenceCheck
 from inspector.checkspecs import (
     AnomalySpec,
     AssemblySpec,
-    CheckSpec,
     ClassifySpec,
     DetectSpec,
     ReferenceSpec,
     check_name,
 )
-from inspector.config import (
-    Broker,
-    CameraConfig,
-    FileCamera,
-    FolderCamera,
-    LineConfig,
-    OpenCvCamera,
-    StationConfig,
-)
+from inspector.config import Broker, LineConfig, StationConfig
 from inspector.contract import StatePayload, record_fields
 from inspector.control import draw_boot_id
 from inspector.domain import Cause
-from inspector.errors import BusyError, InputError, StorageError
+from inspector.duty import Duty
+from inspector.errors import InputError, InspectorError
 from inspector.expectation import LocateByPhoto
 from inspector.issue import Issuer, reference
+from inspector.knownparts import known_parts
 from inspector.line import StationLine
+from inspector.livestation import LiveStation, StationLock
 from inspector.plc.mqtt import MqttPlc
 from inspector.ports import AnomalyModel, Camera, Check, Classifier, Detector, Inbound
 from inspector.recipe import Recipe, load_recipe
+from inspector.records.challenges import challenge_runs
+from inspector.records.database import open_engine
 from inspector.records.evidence import EvidenceStore
 from inspector.records.journal import Journal, Leftover, read_leftover
+from inspector.records.outbox import Outbox
+from inspector.records.recordedkeys import recorded_keys
 from inspector.records.recorder import DatabaseRecorder
+from inspector.records.requests import Requests
+from inspector.records.store import RecipeShelf, RecipeStore
 from inspector.runtimes.judge import DifferenceJudge
 from inspector.runtimes.load import load_anomaly, load_classifier, load_detector, load_judge
 from inspector.sim.camera import SimulatedSource
 from inspector.station import Station, aborted
+from inspector.uplink import Uplink
+from inspector.views import prove_cameras
 
-DEFAULT_THRESHOLD = 0.5
-"""Of a detector's confidence, where neither recipe nor card state one."""
 MIN_CONFIDENCE = 0.05
 """Of detections at the line."""
 
@@ -76,6 +79,8 @@ def build_station(
     ``min_confidence`` is not seen: an evaluation wants more of it than a line. Raises
     :class:`~inspector.errors.BundleError` for a model that cannot be loaded.
     """
+    if live:
+        prove_cameras(recipe, config)
     requests, threads = config.workers, config.threads or os.cpu_count() or 1
     detectors: dict[str, Detector] = {}
     anomaly_models: dict[str, AnomalyModel] = {}
@@ -97,33 +102,30 @@ def build_station(
         for spec in recipe.text.checks
         if spec.model is None or spec.model in recipe.bundles
     ]
-    spec = recipe.text.quality
-    calibration = next(
-        (one.card.calibration for one in recipe.bundles.values() if one.card.task != "anomaly"), {}
-    )
-    gate = QualityGate(Limits.of(spec, calibration), notice_frozen=live and spec.frozen)
+    gate = build_gate(recipe, live=live)
     others = (
         *(model.score for model in anomaly_models.values()),
         *(model.classify for model in classifiers.values()),
         *(model.warm_up for model in judges.values()),
     )
-    return Station(recipe, gate, detectors, checks, others)
+    cameras = [camera.name for camera in config.cameras]
+    return Station(recipe, gate, detectors, checks, others, cameras)
 
 
-def _thresholds(spec: CheckSpec, recipe: Recipe) -> tuple[float, float]:
-    """FAIL and REVIEW from there up: the recipe's, else what the model's card calibrated."""
-    threshold = spec.threshold
-    if threshold is None:
-        calibration = recipe.bundles[spec.model].card.calibration if spec.model is not None else {}
-        threshold = float(calibration.get("threshold", DEFAULT_THRESHOLD))
-    return threshold, threshold if spec.review_threshold is None else spec.review_threshold
+def build_gate(recipe: Recipe, *, live: bool = False) -> QualityGate:
+    """The recipe's quality gate; ``live`` frames can be frozen."""
+    spec = recipe.text.quality
+    cards = (bundle.card for bundle in recipe.bundles.values())
+    card = next((one.calibration for one in cards if one.task != "anomaly"), {})
+    limits = Limits.of(spec, card, recipe.calibration)
+    return QualityGate(limits, live and spec.frozen, PartPlace.of(recipe))
 
 
 def _reference(
     spec: ReferenceSpec, recipe: Recipe, judges: Mapping[str, DifferenceJudge]
 ) -> ReferenceCheck:
     judge = judges[spec.model] if spec.model is not None else None
-    threshold, review = _thresholds(spec, recipe)
+    limits = recipe.thresholds(spec)
     golden = None
     if spec.golden is not None:
         golden = cv2.imread(str(recipe.path / spec.golden))
@@ -131,8 +133,8 @@ def _reference(
             raise InputError(f"{recipe.path / spec.golden} is no picture", "Put a good part's there")
     return ReferenceCheck(
         check_name(spec),
-        threshold,
-        review,
+        limits.fail,
+        limits.review,
         golden=None if golden is None else np.asarray(golden, np.uint8),
         judge=judge,
         level=spec.level,
@@ -148,7 +150,8 @@ def _check(
 ) -> Check:
     name = check_name(spec)
     card = recipe.bundles[spec.model].card
-    threshold, review = _thresholds(spec, recipe)
+    limits = recipe.thresholds(spec)
+    threshold, review = limits.fail, limits.review
     if isinstance(spec, AnomalySpec):
         detector = recipe.detector_of(spec.region.of) if spec.region else ""
         model = anomaly_models[spec.model]
@@ -171,9 +174,15 @@ def _check(
 
 
 def build_camera(config: CameraConfig) -> Camera:
-    """The camera of that configuration; a device is opened by its first read."""
+    """The camera of that configuration; a device is opened by its first read.
+
+    Raises :class:`InputError` for a file or a package that it needs and that is not there.
+    """
     if isinstance(config, OpenCvCamera):
-        return LiveCamera(config)
+        is_http = str(config.device).startswith(("http://", "https://"))
+        return MjpegCamera(config) if is_http else LiveCamera(config)
+    if isinstance(config, GenICamCamera):
+        return HarvestedCamera(config)
     if isinstance(config, FileCamera):
         return PlayedFile(config)
     if isinstance(config, FolderCamera):
@@ -181,77 +190,30 @@ def build_camera(config: CameraConfig) -> Camera:
     return SimulatedSource(config)
 
 
+def build_evidence(config: LineConfig, station: StationConfig) -> EvidenceStore:
+    """Where the station keeps its pictures."""
+    return EvidenceStore(config.evidence_dir(station), station.evidence)
+
+
 def build_recorder(
     config: LineConfig,
     station: StationConfig,
     on_recorded: Callable[[Sequence[str]], None] = lambda _: None,
+    requests: Requests | None = None,
+    outbox: Outbox | None = None,
+    evidence: EvidenceStore | None = None,
 ) -> DatabaseRecorder:
-    """The station's recorder, not yet started."""
+    """The station's recorder, not yet started; ``evidence`` by default as configured."""
     return DatabaseRecorder(
         config.database_url(station),
         station.name,
         config.station_dir(station),
         config=station.records,
-        evidence=EvidenceStore(config.evidence_dir(station), station.evidence),
+        evidence=evidence or build_evidence(config, station),
         on_recorded=on_recorded,
+        requests=requests,
+        outbox=outbox,
     )
-
-
-class StationLock:
-    """At most one instance a station: held for as long as the process lives."""
-
-    def __init__(self, folder: Path, station: str) -> None:
-        """Take the lock. Raises :class:`BusyError` when another process has it."""
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._file: TextIO = (folder / "lock").open("w")
-        except OSError as error:
-            raise StorageError(
-                f"{folder} cannot be written: {error.strerror}",
-                "Free space, or set 'state_dir' to a writable folder",
-            ) from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._file.close()
-            raise BusyError(
-                f"station '{station}' is already run by another process",
-                "Stop that one first, or name another station",
-            ) from None
-
-    def release(self) -> None:
-        """Let another process have it."""
-        self._file.close()
-
-
-@dataclass(slots=True)
-class LiveStation:
-    """A station with everything that it holds open."""
-
-    line: StationLine
-    recorder: DatabaseRecorder
-    journal: Journal
-    lock: StationLock
-
-    def start(self) -> None:
-        """Connect and start all threads."""
-        if isinstance(self.line.plc, MqttPlc):
-            self.line.plc.start()
-        self.line.start()
-
-    def check(self) -> None:
-        """Raise what ended a thread, if something did."""
-        self.line.check()
-
-    def stop(self) -> None:
-        """Finish the parts in flight, say goodbye, store what is waiting."""
-        self.line.stop()
-        self.recorder.show(self.line.status(online=False))
-        if isinstance(self.line.plc, MqttPlc):
-            self.line.plc.close(self.line.control.state_payload(online=False))
-        self.recorder.close()
-        self.journal.close()
-        self.lock.release()
 
 
 def build_live_station(
@@ -272,10 +234,24 @@ def build_live_station(
             f"station '{station.name}' has no camera", "Add one under 'cameras' to run it live"
         )
     lock = StationLock(config.station_dir(station), station.name)
+    recipes = StationRecipes(station, recipe_shelf(config, station))
+    try:
+        recipes.shelf.store.keep(recipe)
+        if station.challenge.parts is not None:
+            known_parts(station.challenge.parts, recipe.recipe_id)
+    except InspectorError:
+        # nothing runs: whoever corrects it may start the station at once
+        lock.release()
+        raise
     boot_id = draw_boot_id()
     leftover = read_leftover(config.station_dir(station))
     journal = Journal(config.station_dir(station), boot_id, station.records.journal_fsync)
-    recorder = build_recorder(config, station, journal.recorded)
+    inbox: queue.SimpleQueue[Inbound] = queue.SimpleQueue()
+    requests = Requests(station.name, inbox.put)
+    uplink = Uplink.of(station, boot_id, journal.note)
+    outbox = uplink.outbox if uplink is not None else None
+    evidence = build_evidence(config, station)
+    recorder = build_recorder(config, station, journal.recorded, requests, outbox, evidence)
     recorder.start()
     if simulated is None:
         simulated = any(camera.kind in ("sim", "file") for camera in station.cameras)
@@ -285,9 +261,10 @@ def build_live_station(
         reference(recipe),
         simulated=simulated or station.mode == "commissioning",
     )
-    _recover(leftover, issuer, recorder, journal)
+    _recover(_unrecorded(leftover, config, station), issuer, recorder, journal)
     if cameras is None:
         cameras = {camera.name: build_camera(camera) for camera in station.cameras}
+    duty = _duty(config, station)
     line = StationLine(
         station,
         build_station(recipe, station, live=True),
@@ -296,8 +273,59 @@ def build_live_station(
         recorder,
         issuer,
         None if station.broker is None else _plc_maker(station.broker, station),
+        duty=duty,
+        recipes=recipes,
+        inbox=inbox,
+        tell=requests.answer,
     )
-    return LiveStation(line, recorder, journal, lock)
+    if uplink is not None:
+        uplink.show(config, station, line.status, lambda: line.reporter.last)
+    return LiveStation(station, line, recorder, journal, lock, uplink, evidence, duty)
+
+
+def recipe_shelf(config: LineConfig, station: StationConfig) -> RecipeShelf:
+    """The recipes that the station may change to."""
+    return RecipeShelf(RecipeStore(config.recipe_store), (station.recipe, *station.recipes))
+
+
+@dataclass(frozen=True, slots=True)
+class StationRecipes:
+    """Implements :class:`inspector.changeover.Recipes` for one live station."""
+
+    station: StationConfig
+    shelf: RecipeShelf
+
+    def find(self, recipe_id: str, version: int | None) -> Recipe | None:
+        """A listed or stored recipe."""
+        return self.shelf.find(recipe_id, version)
+
+    def load(self, recipe: Recipe) -> Station:
+        """Load its models on the configured runtime, and store it."""
+        built = build_station(recipe, self.station, live=True)
+        self.shelf.store.keep(recipe)
+        return built
+
+
+def _unrecorded(leftover: Leftover, config: LineConfig, station: StationConfig) -> Leftover:
+    """Without the parts that are recorded; the recorder has made the tables by now."""
+    if not leftover.unanswered:
+        return leftover
+    engine = open_engine(config.database_url(station), readonly=True)
+    try:
+        return leftover.without(recorded_keys(engine, station.name, leftover.boots))
+    finally:
+        engine.dispose()
+
+
+def _duty(config: LineConfig, station: StationConfig) -> Duty:
+    """What the records say of the last challenge; the recorder has made the tables by now."""
+    engine = open_engine(config.database_url(station), readonly=True)
+    try:
+        last = next((run for run in challenge_runs(engine, station.name) if run.counts), None)
+    finally:
+        engine.dispose()
+    wall, now_s = datetime.now(UTC), time.monotonic()
+    return Duty(station.challenge, config.shifts, config.zone, last, wall=wall, now_s=now_s)
 
 
 def _plc_maker(
@@ -320,9 +348,11 @@ def _recover(leftover: Leftover, issuer: Issuer, recorder: DatabaseRecorder, jou
     ]
     for fields in (*leftover.verdicts, *map(record_fields, restarted)):
         journal.verdict((fields["plcBootId"], fields["triggerId"]), fields)
+    for fields in leftover.acks:
+        journal.note(fields)
     for path in leftover.files:
         path.unlink(missing_ok=True)
-    recorder.recover(leftover.verdicts)
+    recorder.recover((*leftover.verdicts, *leftover.acks))
     for inspection in restarted:
         recorder.record(inspection)
     if restarted:

@@ -55,9 +55,13 @@ class InputSpec(_Strict):
     fit: Literal["letterbox", "stretch"]
     """``letterbox`` keeps the aspect and pads with grey 114; ``stretch`` does not keep it."""
     resize: Literal["host", "graph"] = "host"
-    """Who resizes; ``graph`` takes a picture of any size."""
+    """Who resizes; ``graph`` takes a picture of any size. A ``letterbox`` that is resized by the graph
+    is padded before, at the right or the lower side, to the aspect of the input."""
     tile: Tile | None = None
-    """Of a detector that was trained on crops at full resolution: how larger pictures are cut."""
+    """Of a model that was trained on crops at full resolution: how larger pictures are cut."""
+    region: tuple[float, float, float, float] | None = None
+    """Of an anomaly model: what of the picture is looked at, ``x1, y1, x2, y2`` as shares of its
+    sides."""
 
 
 class NetworkFile(_Strict):
@@ -99,19 +103,43 @@ class Card(_Strict):
     metrics: dict[str, float | tuple[float, float]]
     """Plain numbers in 0..1 by the field's names; bounds beside them as ``…_ci95: [low, high]``."""
     calibration: dict[str, float | str]
-    """What was learnt beside the weights: ``threshold``, and the good pictures' ``sharpness_min``,
-    ``exposure_low``, ``exposure_high``; ``note`` says what it is worth."""
+    """What was learnt beside the weights: ``threshold``, ``review_threshold``, and the good pictures'
+    ``sharpness_min``, ``exposure_low``, ``exposure_high``; ``note`` says what it is worth."""
     licence: str
     versions: dict[str, str]
     command: str
     """The command that made this bundle."""
     training: tuple[str, ...] = ()
     """What the training chose from the data, and why: a sentence for each choice."""
+    good_scores: tuple[float, ...] = ()
+    """Of an anomaly model: raw scores of good parts, one a part, each by a model that had not seen
+    it."""
 
     @property
     def finds_objects(self) -> bool:
         """Whether it is a detector, with masks or without."""
         return self.task in ("detect", "segment")
+
+
+def read_card(path: Path) -> Card:
+    """The card of a bundle folder. Raises :class:`BundleError` with the remedy."""
+    card_path = path / CARD
+    try:
+        return Card.model_validate_json(card_path.read_bytes())
+    except FileNotFoundError:
+        raise BundleError(
+            f"{path} holds no {CARD}, so it is no model bundle",
+            "Train one with 'inspector train', or copy the whole bundle folder",
+        ) from None
+    except OSError as error:
+        raise BundleError(f"{card_path} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(key) for key in first["loc"])
+        raise BundleError(
+            f"{card_path} is no valid model card: {place or 'json'}: {first['msg']}",
+            "Restore the bundle from where it was trained",
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -124,23 +152,7 @@ class Bundle:
     @classmethod
     def load(cls, path: Path) -> Bundle:
         """Read the card and verify every file. Raises :class:`BundleError` with the remedy."""
-        card_path = path / CARD
-        try:
-            card = Card.model_validate_json(card_path.read_bytes())
-        except FileNotFoundError:
-            raise BundleError(
-                f"{path} holds no {CARD}, so it is no model bundle",
-                "Train one with 'inspector train', or copy the whole bundle folder",
-            ) from None
-        except OSError as error:
-            raise BundleError(f"{card_path} cannot be read: {error.strerror}") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(key) for key in first["loc"])
-            raise BundleError(
-                f"{card_path} is no valid model card: {place or 'json'}: {first['msg']}",
-                "Restore the bundle from where it was trained",
-            ) from error
+        card = read_card(path)
         for file in card.files:
             _verify(path / file.name, file.sha256)
         return cls(path, card)

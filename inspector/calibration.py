@@ -47,8 +47,20 @@ class Normal(_Strict):
     """Of good pictures, in their order: what drift is measured against; at most 500."""
 
 
+class Examples(_Strict):
+    """What good pictures look like, by so many examples that each picture is like one of them."""
+
+    exposure: float = Field(gt=0)
+    """Mean grey value of the pictures that they are from."""
+    patches: tuple[tuple[float, float, float, float], ...] = Field(min_length=1)
+    """In small: mean blue, green and red, and fine detail on a logarithmic scale, in grey levels."""
+    layouts: tuple[tuple[float, ...], ...] = Field(min_length=1)
+    """As a whole: where in a picture edges face which way."""
+
+
 class Promise(_Strict):
-    """What the thresholds keep, of good parts, on average over calibrations."""
+    """Shares of good parts, on average over calibrations; a part counts once, whatever the number of
+    checks and pictures."""
 
     false_reject_rate: float = Field(gt=0, lt=1)
     """Good parts that FAIL."""
@@ -70,11 +82,19 @@ class Calibration(_Strict):
     model_hash: str
     """SHA-256 over the bundles that gave the scores: with others it is void."""
     promise: Promise | None = None
-    """None: the recipe states its thresholds itself."""
+    """What the recipe promised; None: it states its thresholds itself."""
+    kept: Promise | None = None
+    """What the thresholds keep of it: more where there were too few parts for the promise."""
+    failed: int = Field(default=0, ge=0)
+    """Good parts that FAIL by a check whose thresholds the recipe states."""
+    diverted: int = Field(default=0, ge=0)
+    """Good parts in REVIEW whatever the thresholds: a picture is not trusted, or by such a check."""
     checks: dict[str, CheckCalibration] = Field(default_factory=dict)
     """By name of the check."""
     looks: dict[str, Normal] = Field(default_factory=dict)
-    """By name of the measure, as :mod:`inspector.checks.quality` reports it."""
+    """By name of the measure, as :mod:`inspector.look` has them."""
+    examples: Examples | None = None
+    """What a picture may show, and how; None: nothing is foreign, and no pose unusual."""
     note: str = ""
     command: str
 

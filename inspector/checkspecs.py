@@ -4,11 +4,32 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from inspector.criteria import Criterion, PartRegion, band_is_below
 from inspector.expectation import Expectation, Locate, LocateByComponents, Name, Order
 from inspector.expectation import Strict as _Strict
+
+FalseRejectRate = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+ReviewRate = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+
+
+def rate_is_alone(value: float | None, info: ValidationInfo) -> float | None:
+    """A validator of ``false_reject_rate``: no threshold is stated beside it."""
+    if value is not None:
+        for stated in ("threshold", "review_threshold"):
+            if info.data.get(stated) is not None:
+                raise ValueError(f"State '{stated}', or the rate from which it is calibrated, not both")
+    return value
+
+
+def rate_is_stated(value: float | None, info: ValidationInfo) -> float | None:
+    """A validator of ``review_rate``: ``false_reject_rate`` is beside it."""
+    # a rate that is itself wrong is not in the data, and named already
+    beside = info.data.get("false_reject_rate", value)
+    if value is not None and beside is None:
+        raise ValueError("State the 'false_reject_rate' beside it")
+    return value
 
 
 class _CheckSpec(_Strict):
@@ -17,9 +38,21 @@ class _CheckSpec(_Strict):
     threshold: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """FAIL at or above it; by default what the bundle's card calibrated."""
     review_threshold: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    """REVIEW from here up to ``threshold``; by default the same, no band."""
+    """REVIEW from here up to ``threshold``; by default what the card says where the threshold is the
+    card's, else the same, no band."""
+    camera: Name | None = None
+    """The camera whose pictures it looks at; by default the station's first one, for ``reference`` all.
+    A recording or data set does not tell cameras apart: there every check looks at each picture."""
+
+    false_reject_rate: FalseRejectRate | None = None
+    """In place of the thresholds, a promise: good parts that FAIL. Calibration sets the thresholds."""
+    review_rate: ReviewRate | None = None
+    """Good parts that go to REVIEW, beside ``false_reject_rate``; by default 0.01. Both are about the
+    part: checks that promise share the rates, and state the same."""
 
     _band = field_validator("review_threshold")(band_is_below)
+    _alone = field_validator("false_reject_rate")(rate_is_alone)
+    _beside = field_validator("review_rate")(rate_is_stated)
 
 
 class _ModelSpec(_CheckSpec):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -16,8 +16,10 @@ from pydantic import (
     Field,
     StringConstraints,
     field_validator,
+    model_validator,
 )
 
+from inspector.cameraspecs import CAMERA_FILES, Acquisition, CameraConfig
 from inspector.expectation import Name
 from inspector.yamlfile import Location, YamlFile
 
@@ -27,72 +29,6 @@ ClockTime = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$
 
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class _Camera(_Strict):
-    name: Name
-    """Names the source in every record."""
-
-
-class OpenCvCamera(_Camera):
-    """A USB camera, an RTSP or HTTP stream, through OpenCV."""
-
-    kind: Literal["opencv"]
-    device: int | str
-    """Index of the USB camera, or the URL of the stream."""
-    width: int | None = Field(default=None, gt=0)
-    height: int | None = Field(default=None, gt=0)
-    fps: float | None = Field(default=None, gt=0)
-    exposure: float | None = None
-    """Passed through to the driver, in the driver's unit."""
-    gain: float | None = None
-    reconnect_s: float = Field(default=1.0, gt=0)
-    """First pause before a lost camera is tried again; doubles up to ten times that."""
-
-
-class FileCamera(_Camera):
-    """A video file, played at its own speed as if it were a camera."""
-
-    kind: Literal["file"]
-    path: Path
-    loop: bool = False
-
-
-class FolderCamera(_Camera):
-    """A folder into which another program drops pictures; each new one is a frame."""
-
-    kind: Literal["folder"]
-    path: Path
-    poll_s: float = Field(default=0.05, gt=0)
-
-
-class SimulatedCamera(_Camera):
-    """Rendered parts on a moving belt, with known truth."""
-
-    kind: Literal["sim"]
-    seed: int = 1
-    width: int = Field(default=640, gt=0)
-    height: int = Field(default=480, gt=0)
-    fps: float = Field(default=5.0, gt=0)
-    """A new part in every frame."""
-
-
-CameraConfig = Annotated[
-    OpenCvCamera | FileCamera | FolderCamera | SimulatedCamera, Field(discriminator="kind")
-]
-
-
-class Acquisition(_Strict):
-    """Which frame belongs to a trigger."""
-
-    mode: Literal["stream", "wire"] = "stream"
-    """``stream``: the camera runs freely, the first frame exposed at or after the trigger counts.
-    ``wire``: a photo-eye fires the camera; exactly one frame must lie inside the window, which must be
-    shorter than the time between two parts."""
-    before_ms: float = Field(default=50, ge=0)
-    """How long before the receipt of the trigger the exposure may lie (``wire``)."""
-    after_ms: float = Field(default=200, gt=0)
-    """How long after it."""
 
 
 class Broker(_Strict):
@@ -109,6 +45,29 @@ class Broker(_Strict):
     key_file: Path | None = None
     keepalive_s: int = Field(default=5, gt=0)
     reconnect_s: float = Field(default=1.0, gt=0)
+
+
+class Archive(_Strict):
+    """How events reach the historian, on ``archive/event``; nothing is archived without a broker."""
+
+    rate_hz: float = Field(default=50, gt=0)
+    """Most events a second, so that a backlog never delays a verdict at the broker. A part makes two:
+    its result and the PLC's acknowledgement."""
+    budget_mb: float = Field(default=1000, gt=0)
+    """Most that waiting events may take in the database; later ones are left out of the archive,
+    counted and told."""
+
+
+class Sparkplug(_Strict):
+    """An edge node of Sparkplug B 3.0 that shows the station to a SCADA system."""
+
+    group: Name
+    edge_node: Name | None = None
+    """By default the station's name; unique within the group."""
+    primary_host: Name | None = None
+    """Host application without which nothing is published; None: published for whoever listens."""
+    interval_s: float = Field(default=1.0, ge=0.1)
+    """Changes are collected for so long and published together."""
 
 
 class Records(_Strict):
@@ -144,6 +103,93 @@ class Evidence(_Strict):
     """Disk that pictures may take; beyond it the oldest PASS go first, then the oldest of the rest."""
 
 
+class Drift(_Strict):
+    """When pictures and scores are no longer what they were; see :mod:`inspector.drift`."""
+
+    window: int = Field(default=200, ge=30, le=5000)
+    """The last parts, which are compared. Fewer are quicker to tell and see large changes only."""
+    learn_parts: int = Field(default=200, ge=30, le=5000)
+    """Without a calibration the first so many good parts after the start are the reference."""
+    watch_psi: float = Field(default=0.1, gt=0)
+    """Population stability index from which on health is ``watch``."""
+    act_psi: float = Field(default=0.25, gt=0)
+    """The same of ``act``."""
+    act_leaves_ready: bool = False
+    """Whether the station leaves ``Ready`` while it is ``act``."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.act_psi < self.watch_psi:
+            raise ValueError("'act_psi' must not lie below 'watch_psi'")
+        return self
+
+
+class Alarms(_Strict):
+    """When so many parts fail, or need a person, that something else is wrong; None: no alarm."""
+
+    fail_run: int | None = Field(default=None, ge=1)
+    """So many parts in a row that FAIL."""
+    review_run: int | None = Field(default=None, ge=1)
+    """So many in a row in REVIEW."""
+    fail_rate: float | None = Field(default=None, ge=0, lt=1)
+    """A larger share of the last ``window`` parts that FAIL."""
+    review_rate: float | None = Field(default=None, ge=0, lt=1)
+    """A larger share of them in REVIEW."""
+    window: int = Field(default=100, ge=10, le=10_000)
+    """Over how many parts rates are taken."""
+    leaves_ready: bool = False
+    """Whether the station leaves ``Ready`` for it, until somebody has seen to it and sends ``reset``;
+    else the alarm is only told, and goes by itself."""
+
+
+class Reviewing(_Strict):
+    """What people look at after the station has judged."""
+
+    blind_share: float = Field(default=0.05, ge=0, le=1)
+    """Share of the decisions that a second person makes once more without seeing the first."""
+    sample_fail: float = Field(default=0.05, ge=0, le=1)
+    """Share of the FAIL parts that are offered for audit, of those whose picture was kept."""
+    sample_pass: float = Field(default=0.05, ge=0, le=1)
+    """The same of the PASS parts; ``evidence.pass_share`` says of how many a picture is kept."""
+    sample_days: float = Field(default=7, gt=0)
+    """How long such a part is offered; one in REVIEW is until somebody has decided."""
+    claim_min: float = Field(default=5, gt=0)
+    """How long a part stays with the person before whose eyes it is."""
+
+
+class Access(_Strict):
+    """Who may do what in the dashboard."""
+
+    users: Path | None = None
+    """File of the users and their hashed passwords, written by ``inspector users``; by default
+    ``users.json`` in ``state_dir``."""
+    login_to_view: bool = False
+    """Whether even looking at the pages needs a login; acting always does."""
+    idle_min: float = Field(default=30, gt=0)
+    """A login ends when nothing has been done for so long."""
+
+
+class Challenge(_Strict):
+    """Known good and known faulty parts that prove the station, and when it must have been proven."""
+
+    parts: Path | None = None
+    """A folder with ``good`` and ``faulty``, whose entries are pictures of one part each, or folders
+    with one picture a camera; with several recipes a folder of that kind for each, by its name. None:
+    only the PLC can challenge, with real parts."""
+    every_h: float | None = Field(default=None, gt=0)
+    """Due so many hours after the last run."""
+    shift_start: bool = False
+    """Due at the start of each shift."""
+    recipe_change: bool = False
+    """Due when the active recipe is not the one that was last proven."""
+    grace_min: float = Field(default=0, ge=0)
+    """How long after it has become due by time it is overdue."""
+    required: bool = False
+    """Failed or overdue keeps the station out of ``Ready``; else it is only told."""
+    good_in_review: int = Field(default=0, ge=0)
+    """How many good parts of a run may go to REVIEW; more of them fail it."""
+
+
 class StationConfig(_Strict):
     """One place where parts are inspected."""
 
@@ -151,12 +197,17 @@ class StationConfig(_Strict):
     topic: TopicBase
     """The base topic ``enterprise/site/area/line/station/vision``."""
     recipe: Path
-    """A recipe folder."""
+    """A recipe folder: the one that is active at the start."""
+    recipes: tuple[Path, ...] = ()
+    """Folders of further recipes, to which ``prepareRecipe`` may change."""
     cameras: tuple[CameraConfig, ...] = ()
     """May be empty in a line that only replays recordings."""
     acquisition: Acquisition = Acquisition()
     broker: Broker | None = None
     """None: verdicts are recorded and published nowhere."""
+    archive: Archive = Archive()
+    sparkplug: Sparkplug | None = None
+    """None: no edge node. It has a connection to the broker of its own."""
     deadline_ms: float = Field(default=500, gt=0)
     """For parts that the picture itself triggers; a PLC states its own in each trigger."""
     mode: Literal["production", "commissioning"] = "production"
@@ -170,6 +221,19 @@ class StationConfig(_Strict):
     """Processor threads for the networks; by default all cores."""
     records: Records = Records()
     evidence: Evidence = Evidence()
+    challenge: Challenge = Challenge()
+    review: Reviewing = Reviewing()
+    drift: Drift = Drift()
+    alarms: Alarms = Alarms()
+
+
+class Metrics(_Strict):
+    """A page with counters for Prometheus, and ``/health`` for a supervisor."""
+
+    port: int = Field(gt=0, le=65535)
+    host: str = "127.0.0.1"
+    """Address to listen on. The page names parts' counts and recipes and asks nobody who he is: another
+    address belongs behind a firewall."""
 
 
 class Shift(_Strict):
@@ -188,6 +252,9 @@ class LineConfig(_Strict):
     shifts: tuple[Shift, ...] = (Shift(name="day", start="00:00"),)
     state_dir: Path = Path("var")
     """Journal, recipe store, database and evidence unless placed elsewhere."""
+    access: Access = Access()
+    metrics: Metrics | None = None
+    """None: no page."""
     stations: tuple[StationConfig, ...] = Field(min_length=1)
 
     @field_validator("timezone")
@@ -212,9 +279,19 @@ class LineConfig(_Strict):
         """Where that station keeps its journal and lock."""
         return self.state_dir / station.name
 
+    @property
+    def recipe_store(self) -> Path:
+        """Where every recipe that has been active is kept, a folder a version."""
+        return self.state_dir / "recipes"
+
     def database_url(self, station: StationConfig) -> str:
         """SQLAlchemy URL of the station's records."""
         return station.records.url or f"sqlite:///{self.state_dir / 'records.db'}"
+
+    @property
+    def users_file(self) -> Path:
+        """Where the dashboard's users stand."""
+        return self.access.users or self.state_dir / "users.json"
 
     def evidence_dir(self, station: StationConfig) -> Path:
         """Root folder of the station's pictures."""
@@ -239,36 +316,50 @@ def load_config(path: Path) -> LineConfig:
             files = ("password_file", "ca_file", "cert_file", "key_file")
             broker = broker.model_copy(update={name: absolute(getattr(broker, name)) for name in files})
         cameras = tuple(
-            camera.model_copy(update={"path": absolute(camera.path)})
-            if isinstance(camera, FileCamera | FolderCamera)
+            camera.model_copy(update={key: absolute(getattr(camera, key))})
+            if (key := CAMERA_FILES.get(type(camera)))
             else camera
             for camera in station.cameras
         )
         evidence = station.evidence.model_copy(update={"dir": absolute(station.evidence.dir)})
+        challenge = station.challenge.model_copy(update={"parts": absolute(station.challenge.parts)})
         stations.append(
             station.model_copy(
                 update={
                     "recipe": absolute(station.recipe),
+                    "recipes": tuple(map(absolute, station.recipes)),
+                    "challenge": challenge,
                     "broker": broker,
                     "cameras": cameras,
                     "evidence": evidence,
                 }
             )
         )
+    access = config.access.model_copy(update={"users": absolute(config.access.users)})
     return config.model_copy(
-        update={"state_dir": absolute(config.state_dir), "stations": tuple(stations)}
+        update={
+            "state_dir": absolute(config.state_dir),
+            "stations": tuple(stations),
+            "access": access,
+        }
     )
 
 
 def _doubles(config: LineConfig) -> Iterator[tuple[Location, str]]:
     """What two would answer to."""
     seen: set[tuple[str, str]] = set()
+    place: Location
     for number, station in enumerate(config.stations):
         for key in ("name", "topic"):
             named = (key, getattr(station, key))
             if named in seen:
                 yield ("stations", number, key), f"two stations have the {key} '{named[1]}'"
             seen.add(named)
+        recipes = [station.recipe.name, *(path.name for path in station.recipes)]
+        for index, recipe in enumerate(recipes):
+            if recipe in recipes[:index]:
+                place = ("stations", number, "recipes", index - 1)
+                yield place, f"two recipes of station '{station.name}' are called '{recipe}'"
         names = [camera.name for camera in station.cameras]
         for index, name in enumerate(names):
             if name in names[:index]:

@@ -8,38 +8,49 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import structlog
-from pydantic import ValidationError
 
+from inspector.alarm import Alarm, AlarmWatch
+from inspector.challenger import Challenger
+from inspector.changeover import Active, Changeover
 from inspector.clock import ClockWatch
+from inspector.commands import Commands
 from inspector.contract import (
     COMMAND_LIMIT,
-    AckPayload,
-    ChallengePayload,
-    CommandPayload,
     HeartbeatPayload,
-    PrepareRecipePayload,
     Reason,
     ResultAckPayload,
     StateName,
     StatePayload,
 )
 from inspector.desk import Desk
-from inspector.domain import RecipeRef, Trigger
+from inspector.domain import Health, Level, Trigger, worst
 from inspector.errors import StorageError
-from inspector.ports import Inbound, Journal, LinkDown, LinkUp, Message, Plc, Received, Recorder
+from inspector.ports import (
+    Asked,
+    Inbound,
+    Journal,
+    LinkDown,
+    LinkUp,
+    Message,
+    Plc,
+    Received,
+    Recorder,
+)
+from inspector.signs import Signs
 from inspector.states import Conditions, path
+from inspector.watching import Watching
 
 HEARTBEAT_S = 0.5
 HEARTBEAT_DEAD_S = 1.5
 RETRY_S = 1.0
 """How often a failed journal is tried again."""
 
-CAMERA_ERROR, STORAGE_ERROR = 10, 20
-"""``errorCode`` of the state payload; 0 is none."""
+CAMERA_ERROR, STORAGE_ERROR, DRIFT_ERROR = 10, 20, 30
+"""``errorCode`` of the state payload; 0 is none, and 40 to 43 are those of :mod:`inspector.alarm`."""
 
 log = structlog.get_logger(__name__)
 
@@ -47,16 +58,6 @@ log = structlog.get_logger(__name__)
 def draw_boot_id() -> int:
     """A random uint32 that is not 0."""
     return secrets.randbelow(0xFFFFFFFF) + 1
-
-
-@dataclass(frozen=True, slots=True)
-class Signs:
-    """What the line tells of itself at each tick."""
-
-    lost_cameras: tuple[str, ...] = ()
-    cameras_up: bool = True
-    stuck: bool = False
-    """A part has been under inspection for much longer than any deadline."""
 
 
 class Control:
@@ -69,15 +70,35 @@ class Control:
         journal: Journal,
         recorder: Recorder,
         plc: Plc | None,
-        recipe: RecipeRef,
+        active: Callable[[], Active],
         mode: Literal["production", "commissioning"],
         free_running: bool,
         boot_id: int,
         clock: Callable[[], float],
         accept: Callable[[Trigger], None],
+        challenger: Challenger,
+        changeover: Changeover,
+        watching: Watching,
+        alarms: AlarmWatch,
+        swap: Callable[[Active], bool],
+        start: Callable[[str, Callable[[], None]], None],
+        tell: Callable[[int, str, str], None],
+        stopping: Callable[[], bool],
     ) -> None:
+        """``accept`` takes over an accepted trigger. ``swap`` makes another station judge from the next
+        part on; false while a part is on its way. ``start``, ``tell`` and ``stopping`` are those of
+        :class:`~inspector.commands.Commands`.
+        """
         self._desk, self._journal, self._recorder, self._plc = desk, journal, recorder, plc
-        self._recipe, self._mode, self._boot_id = recipe, mode, boot_id
+        self._active_now, self._mode, self._boot_id = active, mode, boot_id
+        self._challenger, self._changeover, self._swap = challenger, changeover, swap
+        self._watching, self._alarms, self._alarm = watching, alarms, Alarm()
+        self._commands = Commands(
+            self, challenger, changeover, recorder, self._send, tell, start, stopping
+        )
+        self._leaving = False
+        self._lack = ""
+        """Why a challenge is wanted, in words."""
         self._clock, self._accept = clock, accept
         self._watch = ClockWatch()
         self._conditions = Conditions(linked=plc is None, free_running=free_running)
@@ -116,17 +137,19 @@ class Control:
 
     def state_payload(self, online: bool = True) -> StatePayload:
         """The state as the PLC sees it."""
-        health = self._recorder.health
+        fault = Health("act", self._error_text) if self._error_code else Health()
+        health = worst(fault, self._held(), self._recorder.health, self._watching.health)
+        recipe, changing = self.active.recipe, self._changing
         return StatePayload(
             state=self.state,
             mode=self._mode,
             online=online,
-            health="act" if self._error_code else health.level,
+            health=health.level,
             station_boot_id=self._boot_id,
-            recipe_id=self._recipe.recipe_id,
-            recipe_version=self._recipe.version,
+            recipe_id=recipe.recipe_id,
+            recipe_version=recipe.version,
             error_code=self._error_code,
-            error_text=(self._error_text or health.text)[:200],
+            error_text=(self._error_text or changing or health.text)[:200],
             clock_synced=self._watch.synced(),
         )
 
@@ -140,19 +163,24 @@ class Control:
         elif isinstance(message, LinkDown):
             self._conditions = replace(self._conditions, linked=False)
             self._recorder.event("warning", "link-down", message.reason)
+            if message.evicted:
+                self._recorder.event("error", "second-client", message.reason)
             log.warning("broker lost", reason=message.reason)
+        elif isinstance(message, Asked):
+            self._commands.ask(message)
         elif message.topic == "plc/hb":
-            self._plc_heard_s = message.at_s
+            self._hear_plc(message)
         elif message.topic == "cmd/trigger":
             self._trigger(message)
         elif message.topic == "cmd/resultAck":
             self._result_ack(message)
         else:
-            self._command(message)
+            self._commands.take(message)
 
     def tick(self, signs: Signs) -> None:
         """Bring the state up to date, publish it when it changed, and let the heart beat."""
         now = self._clock()
+        self._change_recipe()
         if self._journal_fault and now >= self._next_retry_s:
             self._next_retry_s = now + RETRY_S
             self._retry_journal()
@@ -170,21 +198,38 @@ class Control:
         elif signs.lost_cameras:
             names = ", ".join(signs.lost_cameras)
             fault, code = f"camera lost: {names}", CAMERA_ERROR
+        elif self._alarms.holds:
+            fault, code = self._alarms.current.text, self._alarms.current.code
+        elif self._watching.holds:
+            fault, code = self._watching.health.text, DRIFT_ERROR
+        self._lack = self._challenger.lack(self.active.recipe)
         alive = not self._needs_plc or now - self._plc_heard_s < HEARTBEAT_DEAD_S
         self._conditions = replace(
             self._conditions,
             cameras_up=signs.cameras_up,
             warm=self._warm,
+            changing=bool(self._changing),
+            unproven=self._unproven,
             plc_alive=alive,
             fault=fault,
         )
-        self._error_code, self._error_text = code, fault
+        self._tell_alarm()
+        self._error_code, self._error_text = (
+            (code, fault) if fault else (self._alarm.code, self._alarm.text)
+        )
         for state in path(self.state, self._conditions):
             self.state = state
-            self._recorder.event("error" if fault else "info", "state", f"{state}. {fault}".strip())
+            why = fault or (self._lack if self._conditions.unproven else self._changing)
+            self._recorder.event("error" if fault else "info", "state", f"{state}. {why}".strip())
             log.info("state", state=state.value, error=fault or None)
             self._publish_state()
         self._publish_state()
+
+    def _tell_alarm(self) -> None:
+        before, self._alarm = self._alarm, self._alarms.current
+        if self._alarm.code != before.code:
+            level: Level = "error" if self._alarm.code else "info"
+            self._recorder.event(level, "alarm", self._alarm.text or f"Over: {before.text}")
 
     def _publish_state(self) -> None:
         payload = self.state_payload()
@@ -201,7 +246,7 @@ class Control:
             self._journal_fault = ""
 
     def _trigger(self, message: Received) -> None:
-        admission = self._desk.admit(message, self.state)
+        admission = self._desk.admit(message, self.admitting)
         if admission.trigger is not None:
             try:
                 self._journal.accept(admission.trigger)
@@ -223,6 +268,15 @@ class Control:
             trigger_id=admission.ack.trigger_id,
         )
 
+    def _hear_plc(self, message: Received) -> None:
+        try:
+            HeartbeatPayload.decode(_bounded(message.data))
+        except ValueError:
+            # what is no heartbeat proves no life
+            log.warning("malformed heartbeat", bytes=len(message.data))
+            return
+        self._plc_heard_s = message.at_s
+
     def _result_ack(self, message: Received) -> None:
         try:
             ack = ResultAckPayload.decode(_bounded(message.data))
@@ -231,45 +285,74 @@ class Control:
             log.warning("malformed resultAck", bytes=len(message.data))
             return
         self._desk.acknowledge(ack)
+        self._recorder.acknowledge(ack.result_id, ack.taken, ack.reason)
         if not ack.taken:
             self._recorder.event(
                 "warning", "not-taken", f"The PLC did not take result {ack.result_id}: {ack.reason}"
             )
 
-    def _command(self, message: Received) -> None:
-        name = message.topic.removeprefix("cmd/")
-        try:
-            data = _bounded(message.data)
-            if name == "prepareRecipe":
-                command: CommandPayload = PrepareRecipePayload.decode(data)
-            elif name == "challenge":
-                command = ChallengePayload.decode(data)
-            elif name in ("reset", "halt"):
-                command = CommandPayload.decode(data)
-            else:
-                log.warning("unknown topic", topic=message.topic)
-                return
-        except (ValidationError, ValueError):
-            # whatever it was, the sender learns that it had no effect
-            self._send(AckPayload(accepted=False, reason=Reason.MALFORMED))
-            return
-        reason = self._obey(name, command)
-        accepted = reason is Reason.ACCEPTED
-        self._send(AckPayload(command_id=command.command_id, accepted=accepted, reason=reason))
-        self._recorder.event("info", name, f"{name}: {reason.value}", commandId=command.command_id)
+    @property
+    def active(self) -> Active:
+        """The station that judges, and its recipe."""
+        return self._active_now()
 
-    def _obey(self, name: str, command: CommandPayload) -> Reason:
-        if isinstance(command, PrepareRecipePayload):
-            version = command.recipe_version
-            known = command.recipe_id == self._recipe.recipe_id
-            if known and version in (None, self._recipe.version):
-                return Reason.ACCEPTED
-            return Reason.UNKNOWN_RECIPE
-        if isinstance(command, ChallengePayload):
-            self._desk.arm(command.expected)
-        else:
-            self._conditions = replace(self._conditions, halted=name == "halt")
-        return Reason.ACCEPTED
+    @property
+    def at_work(self) -> bool:
+        """Whether models are loaded and warm."""
+        return self._warm
+
+    @property
+    def admitting(self) -> StateName:
+        """The state as it counts for a trigger, ahead of the tick that will publish it.
+
+        A change of the recipe admits nothing, and what is not proven challenge parts alone.
+        """
+        ready = self.state in (StateName.READY, StateName.CONTINUOUS_EXECUTION)
+        held = self._unproven or bool(self._changing)
+        return StateName.INITIALIZED if ready and held else self.state
+
+    @property
+    def _changing(self) -> str:
+        """What keeps an otherwise healthy station from work, in words."""
+        return "the station is being stopped" if self._leaving else self._changeover.under_way
+
+    @property
+    def _unproven(self) -> bool:
+        """Whether a challenge is wanted before any part of production."""
+        return bool(self._lack) and self._challenger.required and not self._desk.armed
+
+    def _held(self) -> Health:
+        """What a challenge that failed or is overdue makes of the station's health."""
+        if not self._lack:
+            return Health()
+        return Health("act" if self._challenger.required else "watch", self._lack)
+
+    def leave(self) -> None:
+        """Admit nothing more: the station is being stopped. Told by another thread."""
+        self._leaving = True
+
+    def halt(self, on: bool) -> None:
+        """Halt until a reset."""
+        if not on:
+            self._watching.restart()
+            self._alarms.restart()
+        self._conditions = replace(self._conditions, halted=on)
+
+    def _change_recipe(self) -> None:
+        """Let what has been loaded become active, between two parts, and answer the command."""
+        loaded = self._changeover.loaded()
+        if loaded is None or (loaded.next is not None and not self._swap(loaded.next)):
+            return
+        self._changeover.end()
+        command = loaded.command
+        if loaded.next is not None:
+            self._desk.recipe_id = loaded.next.recipe.recipe_id
+            self._challenger.disarm()
+            log.info("recipe", recipe=command.recipe_id, version=loaded.next.recipe.version)
+        if loaded.reason is Reason.ACCEPTED:
+            self._desk.batch_id = command.batch_id
+        self._publish_state()
+        loaded.answer(loaded.reason, loaded.text)
 
     def _send(self, message: Message) -> bool:
         return self._plc is not None and self._plc.publish(message)

@@ -18,15 +18,21 @@ from pathlib import Path
 
 import numpy as np
 
-from inspector.build import LiveStation, build_live_station
-from inspector.config import Broker, LineConfig, SimulatedCamera, StationConfig
+from inspector.asking import END_S, AskedChallenge
+from inspector.build import build_live_station
+from inspector.cameraspecs import SimulatedCamera
+from inspector.config import Broker, LineConfig, StationConfig
 from inspector.desk import Counters
+from inspector.domain import GRAVITY, Health, HealthLevel
 from inspector.errors import DefectError, InputError, OutsideError, RetryableError
+from inspector.livestation import LiveStation
 from inspector.records.database import open_engine
 from inspector.records.queries import count
 from inspector.sim.broker import EmbeddedBroker
 from inspector.sim.camera import FiredCamera
 from inspector.sim.gate import PartOutcome, PlcCounters
+from inspector.sim.known import write_known_parts
+from inspector.sim.lamp import Lamp
 from inspector.sim.plc import SimPlc
 from inspector.sim.scene import FaultKind, SceneRenderer, draw_plan
 
@@ -48,6 +54,25 @@ class DemoOptions:
     interval_s: float
     """Between two parts on the belt."""
     deadline_ms: float
+    lamp_loss: float = 0.0
+    """Share of its light that the lamp loses with each part, once the watch for drift is at work."""
+    challenge_after: int | None = None
+    """Ask for a challenge with known parts after so many; None: nobody asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """When the station's health became worse, and what it said."""
+
+    level: HealthLevel
+    part: int
+    """From 1."""
+    light: float
+    """Share of its light that the lamp still gave."""
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.level} at part {self.part}, light {100 * self.light:.0f} %: {self.text}"
 
 
 @dataclass(slots=True)
@@ -130,14 +155,21 @@ class Demonstration:
         self._station = station
         self.tally = Tally()
         self.mismatches: list[str] = []
+        self.notices: list[Notice] = []
+        """What the watch for drift said of the lamp, in the order of the parts."""
+        drift = station.drift
+        self._lamp = Lamp(options.lamp_loss, steady_parts=drift.learn_parts + drift.window)
         self._recorded_before = 0
+        self._challenge: AskedChallenge | None = None
 
     def run(self, stopping: threading.Event, say: Callable[[str], None]) -> None:
         """Feed parts, report progress, and at the end reconcile both sides of the wire."""
         options = self._options
         with EmbeddedBroker() as embedded:
             broker = Broker(host=embedded.host, port=embedded.port)
-            station = self._station.model_copy(update={"broker": broker})
+            station = self._equipped(broker)
+            url, after = self._config.database_url(station), options.challenge_after
+            self._challenge = AskedChallenge(url, station.name, after, say)
             camera = FiredCamera(station.cameras[0].name)
             live = build_live_station(
                 self._config, station, cameras={station.cameras[0].name: camera}, simulated=True
@@ -156,6 +188,7 @@ class Demonstration:
                     live.check()
                     raise OutsideError("the simulated station did not get ready", "See the log above")
                 self._feed(camera, plc, live, stopping, say)
+                self._challenge.tell(0.0 if stopping.is_set() else END_S)
                 plc.wait_idle(options.deadline_ms / 1000 + 5)
                 time.sleep(0.2)  # the last resultAck is on its way
                 self._reconcile(plc.counters(), live, station)
@@ -177,7 +210,8 @@ class Demonstration:
         next_line_s = next_s + 1.0
         for index, fault in enumerate(self._plan()):
             rng = np.random.default_rng((options.seed, index))
-            image, _ = renderer.render(fault, rng, belt_px=BELT_PX_PER_PART * index)
+            light = self._lamp.light(index)
+            image, _ = renderer.render(fault, rng, belt_px=BELT_PX_PER_PART * index, lamp=light)
             next_s = max(next_s + options.interval_s, time.monotonic())
             if stopping.wait(next_s - time.monotonic()):
                 break
@@ -186,9 +220,49 @@ class Demonstration:
             self.tally.expect(part_id, fault)
             camera.fire(image)
             self._trigger(plc, part_id)
+            if self._challenge is not None:
+                self._challenge.part(index + 1)
+            self._heed(live.line.watching.health, index + 1, light, say)
             if time.monotonic() >= next_line_s:
                 next_line_s = time.monotonic() + 1.0
                 say(self.tally.progress())
+                if self._challenge is not None:
+                    self._challenge.tell()
+
+    def _equipped(self, broker: Broker) -> StationConfig:
+        """The configured station with the embedded broker, and with known parts of its line."""
+        folder = self._config.station_dir(self._station) / "known"
+        parts = write_known_parts(folder, self._world_seed())
+        challenge = self._station.challenge.model_copy(update={"parts": parts})
+        return self._station.model_copy(update={"broker": broker, "challenge": challenge})
+
+    def _heed(self, health: Health, part: int, light: float, say: Callable[[str], None]) -> None:
+        """Note when health becomes worse than it was before."""
+        worst_so_far = self.notices[-1].level if self.notices else "good"
+        if GRAVITY[health.level] > GRAVITY[worst_so_far]:
+            notice = Notice(health.level, part, light, health.text)
+            self.notices.append(notice)
+            say(str(notice))
+
+    def lamp_report(self) -> str:
+        """One line that says when the decay was noticed."""
+        if not self.notices:
+            return "the lamp's decay was not noticed"
+        return "the lamp's decay was noticed: " + "; then ".join(map(str, self.notices))
+
+    def shortcomings(self) -> list[str]:
+        """What a demonstration that convinces must not show."""
+        if not self._lamp.loss:
+            return self.tally.shortcomings()
+        # in bad light good parts go to REVIEW, as they should; no faulty one may pass
+        found = [] if self.notices else ["the lamp's decay was not noticed"]
+        if escapes := self.tally.count("PASS", faulty=True):
+            found.append(f"{escapes} faulty parts passed")
+        return found
+
+    def challenge_shortcomings(self) -> list[str]:
+        """The same of the challenge, where one was asked for."""
+        return [] if self._challenge is None else list(self._challenge.shortcomings())
 
     def _world_seed(self) -> int:
         """The line that is filmed: belt, light and metal are those of the configured camera."""
@@ -280,6 +354,10 @@ def dashboard(config: Path, port: int) -> Iterator[str]:
 
 def verdict_of(demonstration: Demonstration) -> None:
     """Raise :class:`DefectError` when the demonstration did not keep its promises."""
-    problems = [*demonstration.mismatches, *demonstration.tally.shortcomings()]
+    problems = [
+        *demonstration.mismatches,
+        *demonstration.shortcomings(),
+        *demonstration.challenge_shortcomings(),
+    ]
     if problems:
         raise DefectError("the demonstration failed: " + "; ".join(problems))

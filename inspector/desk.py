@@ -52,6 +52,21 @@ class Counters:
     not_taken: int
     """PASS verdicts that the PLC said it did not take."""
 
+    def flat(self) -> dict[str, int]:
+        """By the names under which the records hold them."""
+        flat = {
+            "received": self.received,
+            "accepted": self.accepted,
+            "challenge": self.challenge,
+            "in_flight": self.in_flight,
+            "gaps": self.gaps,
+            "late": self.late,
+            "overrun": self.overrun,
+            "not_taken": self.not_taken,
+        }
+        flat |= {f"refused_{reason}": count for reason, count in self.refused.items()}
+        return flat | self.verdicts
+
     @property
     def reconciled(self) -> bool:
         """Whether nothing is unaccounted for."""
@@ -84,10 +99,12 @@ class Desk:
     """Admits triggers and books verdicts. Safe to call from several threads."""
 
     recipe_id: str
+    batch_id: str | None = None
+    """Of triggers that name none: the one that ``prepareRecipe`` named."""
     _lock: Lock = field(default_factory=Lock)
     _known: OrderedDict[Key, _Entry] = field(default_factory=OrderedDict)
     _sent: OrderedDict[str, Verdict] = field(default_factory=OrderedDict)
-    _in_flight: set[Key] = field(default_factory=set)
+    _in_flight: dict[Key, Trigger] = field(default_factory=dict)
     _expected: deque[str] = field(default_factory=deque)
     _counts: Counter[str] = field(default_factory=Counter)
     _last: Key = (0, 0)
@@ -121,11 +138,16 @@ class Desk:
         with self._lock:
             self._counts["received"] += 1
             self._counts["accepted"] += 1
-            self._in_flight.add((trigger.plc_boot_id, trigger.trigger_id))
+            self._in_flight[trigger.plc_boot_id, trigger.trigger_id] = trigger
 
-    def refuse_own(self) -> None:
-        """Book a part that the picture triggered while the station was not at work."""
+    def refuse_own(self, expected: str | None = None) -> None:
+        """Book a part that the picture triggered while the station was not at work.
+
+        ``expected`` is what was armed for it, to be armed for the next one instead.
+        """
         with self._lock:
+            if expected is not None:
+                self._expected.appendleft(expected)
             self._counts["received"] += 1
             self._counts[Reason.NOT_READY.value] += 1
 
@@ -133,6 +155,23 @@ class Desk:
         """Make the next triggers challenge parts."""
         with self._lock:
             self._expected.extend(expected)
+
+    @property
+    def armed(self) -> int:
+        """How many of the next triggers are challenge parts."""
+        return len(self._expected)
+
+    def next_expected(self) -> str | None:
+        """What is armed for the part that comes now, ``good`` or ``faulty``; it is armed no more."""
+        with self._lock:
+            return self._expected.popleft() if self._expected else None
+
+    def disarm(self) -> int:
+        """Take back what is armed and has not come; how many parts."""
+        with self._lock:
+            left = len(self._expected)
+            self._expected.clear()
+            return left
 
     def send(self, result: ResultPayload) -> None:
         """Remember a result before it is published: its acknowledgement may overtake :meth:`book`."""
@@ -146,7 +185,7 @@ class Desk:
         trigger = inspection.trigger
         key = (trigger.plc_boot_id, trigger.trigger_id)
         with self._lock:
-            self._in_flight.discard(key)
+            self._in_flight.pop(key, None)
             kind = "challenge" if trigger.challenge else inspection.verdict.value
             self._counts[kind] += 1
             self._counts[inspection.judgement.cause.word] += 1
@@ -158,8 +197,10 @@ class Desk:
         key = (trigger.plc_boot_id, trigger.trigger_id)
         with self._lock:
             self._counts["accepted"] -= 1
-            self._in_flight.discard(key)
+            self._in_flight.pop(key, None)
             self._known.pop(key, None)
+            if trigger.challenge is not None:
+                self._expected.appendleft(trigger.challenge)
             ids = {"plc_boot_id": trigger.plc_boot_id, "trigger_id": trigger.trigger_id}
             return self._refuse(Reason.NOT_READY, ids).ack
 
@@ -169,6 +210,12 @@ class Desk:
             verdict = self._sent.get(ack.result_id)
             if not ack.taken and verdict == Verdict.PASS:
                 self._counts["not_taken"] += 1
+
+    def due_s(self) -> float:
+        """When the last part in flight must have its verdict, on the monotonic clock; 0 without one."""
+        with self._lock:
+            parts = self._in_flight.values()
+            return max((part.received_s + part.deadline_s for part in parts), default=0.0)
 
     def counters(self) -> Counters:
         """All counters at one moment."""
@@ -203,13 +250,13 @@ class Desk:
             at_s,
             payload.deadline_ms / 1000,
             payload.recipe_id,
-            payload.batch_id,
+            payload.batch_id if payload.batch_id is not None else self.batch_id,
             payload.meas_id,
             payload.product_id,
             self._expected.popleft() if self._expected else None,
         )
         self._counts["accepted"] += 1
-        self._in_flight.add(key)
+        self._in_flight[key] = trigger
         self._known[key] = _Entry(trigger)
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)

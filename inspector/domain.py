@@ -163,6 +163,7 @@ class Part:
 
     trigger: Trigger
     frames: tuple[Frame, ...]
+    """By camera, in the order of the configuration; of one camera in the order of their exposure."""
     box: Box | None = None
     """The tracked part in the first frame; None: the whole picture is the part."""
     detections: Mapping[str, tuple[Detection, ...]] = field(default_factory=dict)
@@ -262,6 +263,8 @@ class Finding:
     """Where a missing or misplaced component should be."""
     mask: Mask | None = None
     """Its pixels, where the model gives them."""
+    picture: int = 0
+    """In which of the part's pictures its box lies."""
 
     @property
     def fails(self) -> bool:
@@ -294,6 +297,8 @@ class CheckResult:
     """Where ``heat`` lies in the picture."""
     detections: tuple[Detection, ...] = ()
     """What the check itself saw, weak ones too."""
+    picture: int = 0
+    """On which of the part's pictures ``heat`` lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +340,8 @@ class Overlay:
     heat: npt.NDArray[np.float32]
     """``(rows, columns)``, 1.0 at the check's threshold."""
     box: Box
+    picture: int = 0
+    """On which of the part's pictures it lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,3 +423,48 @@ class Health:
 
     level: HealthLevel = "good"
     text: str = ""
+
+
+GRAVITY: Mapping[HealthLevel, int] = {"good": 0, "watch": 1, "act": 2}
+
+
+def worst(*health: Health) -> Health:
+    """The gravest; of equally grave ones the first."""
+    return max(health, key=lambda one: GRAVITY[one.level])
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowVerdict:
+    """What a candidate recipe would have made of a part, beside what the station made of it."""
+
+    result_id: str
+    at: datetime
+    """UTC."""
+    recipe: RecipeRef
+    """The candidate."""
+    judgement: Judgement
+    scores: tuple[Score, ...]
+    station_version: int
+    """Version of the recipe that the station acted by."""
+    station: Judgement
+
+
+@dataclass(frozen=True, slots=True)
+class DriftReading:
+    """How far one measure of the last parts has moved from its reference."""
+
+    measure: str
+    """Of the picture, such as ``exposure``; of a check's scores ``score:<check>``."""
+    health: HealthLevel
+    psi: float
+    """Population stability index, without what chance gives."""
+    p_value: float
+    """Two-sample Kolmogorov-Smirnov test, of this comparison alone."""
+    reference: str
+    """In words: ``calibration``, or the first parts."""
+    reference_n: int
+    reference_median: float
+    median: float
+    """Of the last parts."""
+    n: int
+    """How many these are."""

@@ -11,6 +11,7 @@
     ├── OutsideError              a part of the outside world failed, exit 3
     │   ├── RetryableError        it may be back in a moment: the line goes on and tries again
     │   │   ├── CameraError       a camera that is absent or went away
+    │   │   │   └── PictureError  one picture of a camera that delivers others
     │   │   ├── BrokerError       the MQTT broker cannot be reached
     │   │   └── StorageError      a full or read-only disk, a database that does not answer
     │   ├── SchemaError           a database written by a newer version
@@ -77,6 +78,10 @@ class RetryableError(OutsideError):
 
 class CameraError(RetryableError):
     """A camera is absent or went away."""
+
+
+class PictureError(CameraError):
+    """One picture that cannot be read; the camera goes on."""
 
 
 class BrokerError(RetryableError):

@@ -10,8 +10,8 @@ import numpy as np
 import structlog
 
 from inspector.domain import Frame
-from inspector.errors import CameraError
-from inspector.ports import Camera, Recorder
+from inspector.errors import CameraError, PictureError
+from inspector.ports import Camera, Reachable, Recorder
 
 SILENT_S = 1.5
 """A continuous camera that delivers nothing for so long is lost."""
@@ -59,11 +59,21 @@ class Eye:
         while not stopping.is_set():
             try:
                 frame = self._camera.read()
+            except PictureError as error:
+                # its part goes to review; the camera delivers, so the station goes on
+                self._note_live()
+                self._recorder.event("warning", "bad-picture", str(error), camera=self.name)
+                log.warning("bad picture", camera=self.name, problem=str(error))
+                continue
             except CameraError as error:
                 # the line goes on, its state says so, and the camera is tried again
                 self._note_lost(str(error))
                 stopping.wait(pause)
-                pause = min(pause * 2, self._reconnect_s * MAX_BACKOFF)
+                if self._camera.continuous or not isinstance(self._camera, Reachable):
+                    pause = min(pause * 2, self._reconnect_s * MAX_BACKOFF)
+                elif self._camera.reached():
+                    # no frame will tell: the next comes with a part, and the station must be ready
+                    self._note_live()
                 continue
             if frame is None:
                 self.ended = True

@@ -21,9 +21,10 @@ class Crossings:
     spec: CrossingTrigger
     deadline_s: float
     first_trigger: int = 1
+    count: int = 0
+    """Parts so far; those that come are numbered on."""
     _line: CrossingLine = field(init=False)
     _model: str = field(init=False)
-    _count: int = 0
 
     def __post_init__(self) -> None:
         self._line = CrossingLine(self.spec.line_x, self.spec.label)
@@ -35,8 +36,8 @@ class Crossings:
         tracks = self._line.update(detections, frame.size[0])
         parts = []
         for track in tracks:
-            self._count += 1
-            trigger = own_trigger(self.station, frame, self._count, self.first_trigger, self.deadline_s)
+            self.count += 1
+            trigger = own_trigger(self.station, frame, self.count, self.first_trigger, self.deadline_s)
             parts.append(Part(trigger, (frame,), track.box, {self._model: detections}))
         return parts
 

@@ -17,37 +17,51 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
+from zoneinfo import ZoneInfo
 
 import structlog
 
 from inspector.acquisition import FrameBuffer
-from inspector.config import StationConfig
+from inspector.alarm import AlarmWatch
+from inspector.challenger import Challenger
+from inspector.changeover import Active, Changeover, NoRecipes, Recipes
+from inspector.config import Shift, StationConfig
 from inspector.contract import StateName, StatePayload
-from inspector.control import Control, Signs
-from inspector.desk import Counters, Desk
-from inspector.domain import Cause, Frame, Part, StationStatus, Trigger, Verdict
+from inspector.control import Control
+from inspector.desk import Desk
+from inspector.domain import Cause, Frame, Inspection, Part, StationStatus, Trigger
+from inspector.drift import DriftWatch
+from inspector.duty import Duty
 from inspector.errors import StorageError
 from inspector.eyes import Eye
 from inspector.freerun import Crossings
 from inspector.issue import Issuer
-from inspector.ports import Camera, Inbound, Journal, Plc, Recorder
+from inspector.ports import Asked, Camera, Inbound, Journal, Plc, Recorder
 from inspector.recipe import CrossingTrigger
 from inspector.reporting import Reporter
+from inspector.shadow import Shadow
+from inspector.signs import Signs
 from inspector.station import Station, aborted
+from inspector.tally import Tally
+from inspector.threads import Threads, put_last
+from inspector.watching import Watching
 
 TICK_S = 0.05
 STATUS_S = 0.5
 STUCK_S = 5.0
 """A part under inspection for longer stops the heartbeat."""
+LEAST_STOP_S, LONGEST_STOP_S = 5.0, 60.0
+"""A station that stops waits for the last deadline of its parts in flight, within these bounds."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
 class _Job:
-    """A part on its way; without frames they are still to be acquired."""
+    """A part on its way; its frames, or those of the other cameras, are still to be acquired."""
 
     trigger: Trigger
     part: Part | None = None
@@ -55,28 +69,9 @@ class _Job:
 
 @dataclass(slots=True)
 class _Bench:
-    """One inspecting thread's place; ``since_s`` is 0 while it is idle."""
+    """One inspecting or searching thread's place; ``since_s`` is 0 while it is idle."""
 
     since_s: float = 0.0
-
-
-@dataclass(slots=True)
-class _Threads:
-    """Starts threads and keeps the first exception of any."""
-
-    error: BaseException | None = None
-    started: list[threading.Thread] = field(default_factory=list)
-
-    def start(self, name: str, target: Callable[[], None]) -> None:
-        def guarded() -> None:
-            try:
-                target()
-            except BaseException as error:  # noqa: BLE001 - handed to the main thread by check()
-                self.error = self.error or error
-
-        thread = threading.Thread(target=guarded, name=name, daemon=True)
-        self.started.append(thread)
-        thread.start()
 
 
 class StationLine:
@@ -92,28 +87,43 @@ class StationLine:
         issuer: Issuer,
         plc: Callable[[Callable[[Inbound], None], StatePayload], Plc] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        duty: Duty | None = None,
+        recipes: Recipes | None = None,
+        inbox: queue.SimpleQueue[Inbound] | None = None,
+        tell: Callable[[int, str, str], None] = lambda _id, _outcome, _text: None,
     ) -> None:
-        """Nothing runs yet. ``plc`` makes the link, given the inbox and the last will."""
-        self.config, self.station, self.clock = config, station, clock
+        """Nothing runs yet. ``plc`` makes the link, given the inbox and the last will; ``duty`` knows
+        the last challenge; ``recipes`` are those to change to; requests of the records come through
+        ``inbox`` and are answered by ``tell``, with number, outcome and words.
+        """
+        self.config, self.clock = config, clock
         self.frames_dropped = 0
         """Frames of a free-running camera that came faster than they could be searched for parts."""
         self._journal, self._recorder, self._issuer = journal, recorder, issuer
         recipe, boot_id = issuer.recipe, issuer.boot_id
-        spec = station.recipe.text.trigger
-        self._crossing = spec if isinstance(spec, CrossingTrigger) else None
+        self._active = Active(station, recipe)
+        self._own = threading.Lock()
+        """Between the acceptance of parts that the picture triggers and a recipe change."""
+        self._free_running = isinstance(station.recipe.text.trigger, CrossingTrigger)
         self.desk = Desk(recipe.recipe_id)
         self._buffers = {name: FrameBuffer(config.acquisition, clock) for name in cameras}
+        # the picture itself triggers by the first camera; the others then show the same part
+        self._searched = tuple(cameras)[:1] if self._free_running else ()
+        self._awaited = tuple(name for name in cameras if name not in self._searched)
         self._eyes = {
             name: Eye(name, camera, self._reconnect_s(name), self._taker(name), recorder, clock)
             for name, camera in cameras.items()
         }
-        self._inbox: queue.SimpleQueue[Inbound] = queue.SimpleQueue()
+        self._inbox = inbox or queue.SimpleQueue()
         self._jobs: queue.Queue[_Job | None] = queue.Queue(config.queue)
         self._frames: queue.Queue[Frame | None] = queue.Queue(2)
-        self._benches = [_Bench() for _ in range(config.workers)]
-        self._threads = _Threads()
+        self._benches, self._search = [_Bench() for _ in range(config.workers)], _Bench()
+        self._threads = Threads(station=config.name)
         self._stopping = threading.Event()
         self._next_status_s = 0.0
+        self._ticked_s = clock()
+        self.tally = Tally()
         will = StatePayload(
             state=StateName.PREOPERATIONAL,
             mode=config.mode,
@@ -124,19 +134,46 @@ class StationLine:
             recipe_version=recipe.version,
         )
         self.plc = plc(self._inbox.put, will) if plc is not None else None
+        if duty is None:
+            shifts, wall = (Shift(name="day", start="00:00"),), datetime.now(UTC)
+            duty = Duty(config.challenge, shifts, ZoneInfo("UTC"), None, wall=wall, now_s=clock())
+        names = tuple(cameras)
+        self.challenger = Challenger(config.name, duty, self.desk, recorder, names, clock)
+        self.drift = DriftWatch(config.drift, recipe, station.recipe.calibration)
+        self.alarms = AlarmWatch(config.alarms)
+        self.watching = Watching(self.drift, recorder, clock, holds=config.drift.act_leaves_ready)
         self.control = Control(
             desk=self.desk,
             journal=journal,
             recorder=recorder,
             plc=self.plc,
-            recipe=recipe,
+            active=lambda: self._active,
             mode=config.mode,
-            free_running=self._crossing is not None,
+            free_running=self._free_running,
             boot_id=boot_id,
             clock=clock,
             accept=self._enqueue,
+            challenger=self.challenger,
+            changeover=Changeover(recipes or NoRecipes(), self._threads.start),
+            watching=self.watching,
+            alarms=self.alarms,
+            swap=self._swap,
+            start=self._threads.start,
+            tell=tell,
+            stopping=self._stopping.is_set,
         )
-        self.reporter = Reporter(issuer, journal, self.desk, recorder, self.plc, self.control, clock)
+        self.shadow = Shadow(
+            recipes or NoRecipes(),
+            recorder,
+            self._threads.start,
+            tell,
+            lambda: self._active,
+            lambda: self.desk.counters().in_flight > 0,
+            self._stopping.is_set,
+        )
+        self.reporter = Reporter(
+            issuer, journal, self.desk, recorder, self.plc, self.control, clock, self._note
+        )
 
     def start(self) -> None:
         """Start all threads and return; models are warm when the state says ``Ready``."""
@@ -145,10 +182,15 @@ class StationLine:
             self._threads.start(f"camera-{name}", partial(eye.film, self._stopping))
         for number, bench in enumerate(self._benches):
             self._threads.start(f"inspect-{number}", partial(self._work, bench))
-        if self._crossing is not None:
-            self._threads.start("crossings", partial(self._watch_crossings, self._crossing))
+        if self._free_running:
+            self._threads.start("crossings", self._watch_crossings)
         self.station.warm_up()
         self.control.warm()
+
+    @property
+    def station(self) -> Station:
+        """What judges: the recipe that is active now, loaded."""
+        return self._active.station
 
     @property
     def boot_id(self) -> int:
@@ -171,19 +213,27 @@ class StationLine:
             and self._frames.unfinished_tasks == 0
         )
 
-    def stop(self, timeout_s: float = 5.0) -> None:
-        """Finish the parts in flight, then end all threads."""
-        deadline = self.clock() + timeout_s
+    def stop(self, timeout_s: float | None = None) -> None:
+        """Finish the parts in flight, then end all threads.
+
+        A part that hangs is waited for until the last deadline is over, or for ``timeout_s`` seconds.
+        """
+        self.control.leave()
+        now = self.clock()
+        if timeout_s is None:
+            timeout_s = max(LEAST_STOP_S, min(self.desk.due_s() - now, LONGEST_STOP_S))
+        deadline = now + timeout_s
         while self.desk.counters().in_flight and self.clock() < deadline and not self._threads.error:
             time.sleep(0.01)
         self._stopping.set()
+        deadline = max(deadline, self.clock() + 1.0)
         for eye in self._eyes.values():
             eye.close()
         for buffer in self._buffers.values():
             buffer.close()
         for _ in self._benches:
-            _put_last(self._jobs, None)
-        _put_last(self._frames, None)
+            put_last(self._jobs)
+        put_last(self._frames)
         for thread in self._threads.started:
             thread.join(max(0.1, deadline - self.clock()))
 
@@ -205,7 +255,7 @@ class StationLine:
                     continue  # the other thread was faster
 
     def _taker(self, name: str) -> Callable[[Frame], None]:
-        return self._buffers[name].put if self._crossing is None else self._offer
+        return self._offer if name in self._searched else self._buffers[name].put
 
     def _reconnect_s(self, name: str) -> float:
         for camera in self.config.cameras:
@@ -225,21 +275,42 @@ class StationLine:
                 message = self._inbox.get(timeout=TICK_S)
             except queue.Empty:
                 message = None
-            if message is not None:
+            if isinstance(message, Asked) and message.kind == "shadow":
+                self.shadow.ask(message)
+            elif message is not None:
                 self.control.handle(message)
             now = self.clock()
             if now >= next_tick_s:
-                next_tick_s = now + TICK_S
+                self._ticked_s, next_tick_s = now, now + TICK_S
                 self.control.tick(self._signs(now))
                 if now >= self._next_status_s:
                     self._next_status_s = now + STATUS_S
+                    self.watching.tick()
                     self._recorder.show(self.status())
 
     def _signs(self, now: float) -> Signs:
-        limit = max(STUCK_S, 2 * self.config.deadline_ms / 1000)
-        stuck = any(bench.since_s and now - bench.since_s > limit for bench in self._benches)
         up = all(eye.up for eye in self._eyes.values())
-        return Signs(self._lost_cameras(), up, stuck)
+        return Signs(self._lost_cameras(), up, self._stuck(now))
+
+    def _stuck(self, now: float) -> bool:
+        limit = max(STUCK_S, 2 * self.config.deadline_ms / 1000)
+        benches = (*self._benches, self._search)
+        return any(bench.since_s and now - bench.since_s > limit for bench in benches)
+
+    @property
+    def progressing(self) -> bool:
+        """Whether parts and the conversation with the PLC move on, or there is nothing to do."""
+        now = self.clock()
+        return not self._stuck(now) and now - self._ticked_s < STUCK_S
+
+    @property
+    def queues(self) -> dict[str, int]:
+        """What waits at this moment, by the name of the queue."""
+        return {
+            "parts": self._jobs.qsize(),
+            "frames": self._frames.qsize(),
+            "messages": self._inbox.qsize(),
+        }
 
     def status(self, online: bool = True) -> StationStatus:
         """What the dashboard shows of the station."""
@@ -258,14 +329,13 @@ class StationLine:
             recipe_id=state.recipe_id,
             recipe_version=state.recipe_version,
             deadline_ms=self.config.deadline_ms,
-            counters=_flat(counters) | {"frames_dropped": self.frames_dropped},
+            counters=counters.flat() | {"frames_dropped": self.frames_dropped} | self.shadow.counters(),
             cameras={name: "lost" if name in lost else "live" for name in self._eyes},
         )
 
     def _enqueue(self, trigger: Trigger, part: Part | None = None) -> None:
-        if part is None:
-            for buffer in self._buffers.values():
-                buffer.expect(trigger)
+        for name in self._awaited:
+            self._buffers[name].expect(trigger, self.station.recipe.text.captures)
         try:
             self._jobs.put_nowait(_Job(trigger, part))
         except queue.Full:
@@ -273,27 +343,59 @@ class StationLine:
             self._forget_frames(trigger)
             self.reporter.finish(trigger, aborted(Cause.OVERRUN))
 
-    def _watch_crossings(self, spec: CrossingTrigger) -> None:
-        crossings = Crossings(self.station, spec, self.config.deadline_ms / 1000)
+    def _watch_crossings(self) -> None:
+        crossings: Crossings | None = None
         while (frame := self._frames.get()) is not None:
+            self._search.since_s, station = self.clock(), self.station
+            if crossings is None or crossings.station is not station:
+                crossings = self._crossings(station, crossings.count if crossings else 0)
             for part in crossings.feed(frame):
-                self._admit_own(part)
+                self._admit_own(part, station)
+            self._search.since_s = 0.0
             self._frames.task_done()
 
-    def _admit_own(self, part: Part) -> None:
+    def _crossings(self, station: Station, count: int) -> Crossings:
+        spec = station.recipe.text.trigger
+        assert isinstance(spec, CrossingTrigger)  # a change to another kind of trigger is refused
+        return Crossings(station, spec, self.config.deadline_ms / 1000, count=count)
+
+    def _admit_own(self, part: Part, station: Station) -> None:
         """Accept a part that the picture triggered, as a trigger of the PLC would be."""
-        if self.control.state is not StateName.CONTINUOUS_EXECUTION:
-            self.desk.refuse_own()
-            return
-        try:
-            self._journal.accept(part.trigger)
-        except StorageError as error:
-            # nothing may be accepted that a kill would lose; the state says why
-            self.control.journal_failed(error)
-            self.desk.refuse_own()
-            return
-        self.desk.open_own(part.trigger)
-        self._enqueue(part.trigger, part)
+        with self._own:
+            running = self.control.admitting is StateName.CONTINUOUS_EXECUTION
+            if not running or station is not self.station:
+                self.desk.refuse_own()
+                return
+            expected = self.desk.next_expected()
+            trigger = replace(part.trigger, challenge=expected)
+            try:
+                self._journal.accept(trigger)
+            except StorageError as error:
+                # nothing may be accepted that a kill would lose; the state says why
+                self.control.journal_failed(error)
+                self.desk.refuse_own(expected)
+                return
+            self.desk.open_own(trigger)
+        self._enqueue(trigger, replace(part, trigger=trigger))
+
+    def _swap(self, active: Active) -> bool:
+        """Let another station judge from now on; false while a part is on its way."""
+        with self._own:
+            if self.desk.counters().in_flight:
+                return False
+            self._issuer.recipe = active.recipe
+            self._active = active
+        self.drift.begin(active.recipe, active.station.recipe.calibration)
+        self.shadow.end("the active recipe was changed")
+        return True
+
+    def _note(self, inspection: Inspection) -> None:
+        self.tally.note(inspection)
+        self.drift.note(inspection)
+        self.alarms.note(inspection)
+        self.shadow.offer(inspection)
+        if inspection.trigger.challenge is not None:
+            self.challenger.judged(inspection)
 
     # --- inspection --------------------------------------------------------------------------
 
@@ -311,13 +413,12 @@ class StationLine:
             self._forget_frames(trigger)
             self.reporter.finish(trigger, aborted(Cause.HALTED))
             return
-        if part is None:
-            frames, cause = self._acquire(trigger)
-            self._forget_frames(trigger)
-            if cause is not None:
-                self.reporter.finish(trigger, aborted(cause), frames)
-                return
-            part = Part(trigger, frames)
+        part = part or Part(trigger, ())
+        frames, cause = self._acquire(trigger)
+        part = replace(part, frames=(*part.frames, *frames))
+        if cause is not None:
+            self.reporter.finish(trigger, aborted(cause), part.frames)
+            return
         acquired = self.clock()
         if self.reporter.age_s(trigger, part.frames) >= trigger.deadline_s:
             # nobody waits for it any more: the processor is needed for the next part
@@ -330,45 +431,22 @@ class StationLine:
         self.reporter.finish(trigger, judged, part.frames, timings_ms)
 
     def _acquire(self, trigger: Trigger) -> tuple[tuple[Frame, ...], Cause | None]:
+        """The frames that are still to come, and why there are not all of them, if so.
+
+        What the other cameras saw is kept with the part: a person wants to see it.
+        """
         frames: list[Frame] = []
-        for name, eye in self._eyes.items():
-            frame = self._buffers[name].claim(trigger)
-            if frame is None:
-                cause = Cause.CAMERA_FAULT if eye.lost else Cause.MISSED_ACQUISITION
-                return tuple(frames), cause
-            frames.append(frame)
-        return tuple(frames), None if frames else Cause.CAMERA_FAULT
+        missing: list[str] = []
+        for name in self._awaited:
+            claimed = self._buffers[name].claim(trigger)
+            frames += claimed
+            if not claimed:
+                missing.append(name)
+        if not missing:
+            return tuple(frames), None
+        lost = any(self._eyes[name].lost for name in missing)
+        return tuple(frames), Cause.CAMERA_FAULT if lost else Cause.MISSED_ACQUISITION
 
     def _forget_frames(self, trigger: Trigger) -> None:
         for buffer in self._buffers.values():
             buffer.forget(trigger)
-
-
-def _flat(counters: Counters) -> dict[str, int]:
-    """Counters as the records hold them."""
-    flat = {
-        "received": counters.received,
-        "accepted": counters.accepted,
-        "challenge": counters.challenge,
-        "in_flight": counters.in_flight,
-        "gaps": counters.gaps,
-        "late": counters.late,
-        "overrun": counters.overrun,
-        "not_taken": counters.not_taken,
-    }
-    flat |= {f"refused_{reason}": count for reason, count in counters.refused.items()}
-    flat |= {verdict.value: counters.verdicts[verdict.value] for verdict in Verdict}
-    return flat
-
-
-def _put_last(target: queue.Queue[_Job | None] | queue.Queue[Frame | None], end: None) -> None:
-    """Put the sentinel even into a full queue whose reader is gone."""
-    while True:
-        try:
-            target.put_nowait(end)
-            return
-        except queue.Full:
-            try:
-                target.get_nowait()
-            except queue.Empty:
-                continue  # the reader was faster

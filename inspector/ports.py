@@ -6,17 +6,19 @@ Whatever implements one of these lives in an adapter package (``cameras``, ``che
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from inspector.challenge import ChallengeRun
 from inspector.domain import (
     AnomalyMap,
     CheckResult,
     Detection,
+    DriftReading,
     Frame,
     Health,
     Image,
@@ -24,6 +26,8 @@ from inspector.domain import (
     Level,
     Opinion,
     Part,
+    RecipeRef,
+    ShadowVerdict,
     StationStatus,
     Trigger,
 )
@@ -47,6 +51,15 @@ class Camera(Protocol):
 
     def close(self) -> None:
         """Let go of the device; a blocked :meth:`read` returns soon after."""
+        ...
+
+
+@runtime_checkable
+class Reachable(Protocol):
+    """A camera that is silent between parts, and can tell without a frame that it is there again."""
+
+    def reached(self) -> bool:
+        """Whether it is there; asked after :meth:`Camera.read` has failed."""
         ...
 
 
@@ -147,12 +160,28 @@ class Recorder(Protocol):
         """
         ...
 
+    def acknowledge(self, result_id: str, taken: bool, reason: str) -> None:
+        """The PLC took a result, or did not, for a reason."""
+        ...
+
     def show(self, status: StationStatus) -> None:
         """Replace what the dashboard shows of the station."""
         ...
 
     def event(self, level: Level, event: str, text: str, **fields: Any) -> None:
         """Note something that happened to the station, in words."""
+        ...
+
+    def drift(self, recipe: RecipeRef, readings: Sequence[DriftReading]) -> None:
+        """Note what the watch for drift has seen; at a bounded rate."""
+        ...
+
+    def challenge(self, run: ChallengeRun) -> None:
+        """Remember a challenge run."""
+        ...
+
+    def shadow(self, seen: ShadowVerdict) -> None:
+        """Note what a candidate recipe would have made of a part."""
         ...
 
     def check(self) -> None:
@@ -192,6 +221,32 @@ class Plc(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ArchiveEvent:
+    """A message for the historian."""
+
+    number: int
+    """Of its row; with a source that is its own."""
+    event_id: str
+    data: bytes
+
+
+class ArchiveSource(Protocol):
+    """Where a publisher of archive events gets them, in order. Never waits for a database."""
+
+    def take(self, timeout_s: float) -> ArchiveEvent | None:
+        """The next event to publish; None when there is none in time."""
+        ...
+
+    def delivered(self, event: ArchiveEvent) -> None:
+        """The broker has confirmed it."""
+        ...
+
+    def complain(self, text: str) -> None:
+        """Why events are not delivered; empty when they are."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Received:
     """A message from the PLC or the plant, not yet parsed."""
 
@@ -212,7 +267,21 @@ class LinkDown:
     """The connection is gone; it is being tried again."""
 
     reason: str
+    evicted: bool = False
+    """Connections die young one after the other, as when a second client has the same id."""
 
 
-Inbound: TypeAlias = Received | LinkUp | LinkDown
-"""What an implementation of :class:`Plc` hands to the line, from its own thread, in order."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What somebody asks of the station by way of the records: from the dashboard, as a rule."""
+
+    request_id: int
+    kind: str
+    """``challenge``, ``prepareRecipe``, ``reset`` or ``shadow``."""
+    arguments: Mapping[str, Any]
+    user: str
+
+
+Inbound: TypeAlias = Received | LinkUp | LinkDown | Asked
+"""What an implementation of :class:`Plc`, or the recorder, hands to the line, in order, from a thread
+of its own."""

@@ -8,41 +8,57 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from inspector.bundle import Bundle
+from inspector.calibration import CALIBRATION_FILE, Calibration, Promise, read_calibration
 from inspector.checkspecs import (
     AnomalySpec,
     AssemblySpec,
     CheckSpec,
     ClassifySpec,
     DetectSpec,
+    FalseRejectRate,
     ReferenceSpec,
+    ReviewRate,
     check_name,
+    rate_is_stated,
 )
+from inspector.conformal import Thresholds
 from inspector.criteria import PartRegion
 from inspector.errors import BundleError, InputError
 from inspector.expectation import LocateByComponents, LocateByPhoto, Name
 from inspector.expectation import Strict as _Strict
+from inspector.promises import AGAIN, REVIEW_RATE, Settled, Stated, misfits, settle, stated
 from inspector.yamlfile import Location, YamlFile
 
 RECIPE_FILE = "recipe.yaml"
+DEFAULT_THRESHOLD = 0.5
+"""Of a detector's confidence, where neither recipe nor card state one."""
+Promises = Literal["kept", "attainable", "open"]
+"""What is asked of a recipe's promises: that they are kept, or as much as there are parts for, or
+nothing, as before a calibration."""
 
 
 class QualityGate(_Strict):
-    """When a picture can be trusted. ``auto`` takes the limits that the detector's card learnt."""
+    """When a picture can be trusted. ``auto`` takes the limits that calibration learnt from good parts;
+    without it, of sharpness and exposure, those on the detector's card."""
 
     min_side_px: int = Field(default=64, gt=0)
     """The shorter side of a frame must have at least so many pixels."""
     sharpness: Literal["auto", "off"] | Annotated[float, Field(gt=0)] = "auto"
     """Least variance of the Laplacian at 320 px width."""
     exposure: Literal["auto", "off"] | tuple[float, float] = "auto"
-    """Least and greatest mean grey level, 0..255."""
+    """Least and greatest mean grey level, 0..255. With ``auto`` also contrast and noise are judged."""
+    position: Literal["auto", "off"] = "auto"
+    """Refuse a part that lies elsewhere, or turned otherwise, than good parts did."""
+    foreign: Literal["auto", "off"] = "auto"
+    """Refuse a picture with something in it that no good picture had anywhere: a hand, a sticker."""
     frozen: bool = True
     """Refuse a live frame that equals the one before it, pixel by pixel."""
 
@@ -71,9 +87,32 @@ class RecipeText(_Strict):
     product: Name
     version: int = Field(ge=1, le=0xFFFFFFFF)
     mm_per_px: float | None = Field(default=None, gt=0)
+    false_reject_rate: FalseRejectRate | None = None
+    """A promise for all checks together that state no threshold: good parts that FAIL."""
+    review_rate: ReviewRate | None = None
+    """Good parts that go to REVIEW, beside ``false_reject_rate``; by default 0.01."""
     quality: QualityGate = QualityGate()
     trigger: Trigger = PlcTrigger()
+    captures: int = Field(default=1, ge=1, le=16)
+    """Pictures that each camera makes of one part, one after the other from the trigger on. A finding
+    in any of them counts, and a check's score is that of the worst. Only with ``trigger: {kind: plc}``
+    and cameras that run freely; a recording is judged picture by picture."""
     checks: tuple[CheckSpec, ...] = Field(min_length=1)
+
+    _beside = field_validator("review_rate")(rate_is_stated)
+
+    @property
+    def whole_promise(self) -> Promise | None:
+        """The one that is stated for the whole recipe."""
+        if self.false_reject_rate is None:
+            return None
+        review = REVIEW_RATE if self.review_rate is None else self.review_rate
+        return Promise(false_reject_rate=self.false_reject_rate, review_rate=review)
+
+    @property
+    def stated(self) -> Stated | None:
+        """What the recipe promises; None: it states its thresholds itself."""
+        return stated(self.checks, self.whole_promise)
 
 
 @dataclass(frozen=True)
@@ -83,11 +122,16 @@ class Recipe:
     path: Path
     text: RecipeText
     bundles: dict[str, Bundle]
+    name: str = ""
+    """Where the folder is not called as the recipe: in the store, which has one folder a version."""
+    calibration: Calibration | None = None
+    settled: Settled | None = None
+    """What became of the promise, where there is one."""
 
     @property
     def recipe_id(self) -> str:
         """The folder's name: what the PLC calls the recipe."""
-        return self.path.name
+        return self.name or self.path.name
 
     @cached_property
     def model_hash(self) -> str:
@@ -99,8 +143,10 @@ class Recipe:
 
     @cached_property
     def recipe_hash(self) -> str:
-        """SHA-256 over the text, the golden images and all bundles."""
+        """SHA-256 over the text, the calibration, the golden images and all bundles."""
         digest = hashlib.sha256((self.path / RECIPE_FILE).read_bytes())
+        if self.calibration is not None:
+            digest.update((self.path / CALIBRATION_FILE).read_bytes())
         for photo in _photos(*self.text.checks):
             digest.update((self.path / photo).read_bytes())
         for check in self.text.checks:
@@ -108,6 +154,27 @@ class Recipe:
                 digest.update((self.path / check.golden).read_bytes())
         digest.update(self.model_hash.encode())
         return digest.hexdigest()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a user must know of the promise, in sentences."""
+        if self.settled is None:
+            return ()
+        short = () if self.settled.shortfall is None else (". ".join(self.settled.shortfall) + ".",)
+        return (*short, self.settled.note) if self.settled.note else short
+
+    def thresholds(self, check: CheckSpec) -> Thresholds:
+        """Where a check FAILs and where it REVIEWs: by the promise, the text, or its model's card."""
+        name = check_name(check)
+        if self.settled is not None and name in self.settled.thresholds:
+            return self.settled.thresholds[name]
+        fail, review = check.threshold, check.review_threshold
+        if fail is None:
+            bundle = self.bundles.get(check.model) if check.model is not None else None
+            learnt = {} if bundle is None else bundle.card.calibration
+            fail = float(learnt.get("threshold", DEFAULT_THRESHOLD))
+            review = float(learnt.get("review_threshold", fail)) if review is None else review
+        return Thresholds(fail, fail if review is None else review)
 
     def detector_of(self, label: str) -> str:
         """Name of the bundle that detects ``label``; :class:`InputError` when there is none."""
@@ -129,12 +196,14 @@ class Recipe:
         }
 
 
-def load_recipe(folder: Path, *, untrained: bool = False) -> Recipe:
+def load_recipe(
+    folder: Path, *, untrained: bool = False, name: str = "", promises: Promises = "kept"
+) -> Recipe:
     """Read ``folder/recipe.yaml`` and every bundle that it names, and prove that they fit.
 
     ``untrained`` leaves out anomaly and class models that are not there yet, for cutting out the
-    pictures that they will learn from. Raises :class:`~inspector.errors.ConfigError` with file, line
-    and remedy.
+    pictures that they will learn from, and promises open; ``name`` is what the recipe is called, if
+    not as its folder. Raises :class:`~inspector.errors.ConfigError` with file, line and remedy.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no recipe folder", f"It must hold a {RECIPE_FILE}")
@@ -151,10 +220,37 @@ def load_recipe(folder: Path, *, untrained: bool = False) -> Recipe:
             bundles[check.model] = Bundle.load(folder / check.model)
         except BundleError as error:
             raise file.error(("checks", index, "model"), error.message, error.remedy) from error
-    recipe = Recipe(folder, text, bundles)
+    recipe = Recipe(folder, text, bundles, name)
     for location, message, remedy in _misfits(recipe):
         raise file.error(location, message, remedy)
-    return recipe
+    return recipe if untrained or promises == "open" else _calibrated(recipe, file, promises)
+
+
+def _calibrated(recipe: Recipe, file: YamlFile, promises: Promises) -> Recipe:
+    """With its calibration, and with its promise as far as it is kept."""
+    calibration = read_calibration(recipe.path)
+    if calibration is not None and calibration.model_hash != recipe.model_hash:
+        raise InputError(
+            f"{recipe.path / CALIBRATION_FILE} was made with other models",
+            f"{AGAIN}, or remove the file",
+        )
+    wanted = recipe.text.stated
+    if wanted is None:
+        return replace(recipe, calibration=calibration)
+    checks = recipe.text.checks
+    standing = {
+        name: recipe.thresholds(check)
+        for check in checks
+        if (name := check_name(check)) not in wanted.checks
+    }
+    try:
+        settled = settle(wanted, checks, recipe.bundles, calibration, standing)
+    except InputError as error:
+        # where the promise stands is known here alone
+        raise file.error(wanted.place, error.message, error.remedy) from error
+    if settled.shortfall is not None and promises == "kept":
+        raise file.error(wanted.place, *settled.shortfall)
+    return replace(recipe, calibration=calibration, settled=settled)
 
 
 def _misfits(recipe: Recipe) -> Iterator[tuple[Location, str, str]]:
@@ -167,6 +263,13 @@ def _misfits(recipe: Recipe) -> Iterator[tuple[Location, str, str]]:
     trigger = recipe.text.trigger
     if isinstance(trigger, CrossingTrigger) and unknown(trigger.label):
         yield ("trigger", "label"), f"no model detects '{trigger.label}'", offer
+    if isinstance(trigger, CrossingTrigger) and recipe.text.captures > 1:
+        yield (
+            ("captures",),
+            "a part that crosses a line is judged by the picture in which it does",
+            "Leave 'captures' out, or let the PLC trigger",
+        )
+    yield from misfits(recipe.text.checks, recipe.text.whole_promise)
     place: Location
     names: set[str] = set()
     for index, check in enumerate(recipe.text.checks):
@@ -196,11 +299,12 @@ def _misfits(recipe: Recipe) -> Iterator[tuple[Location, str, str]]:
             for where, message, remedy in _misfits_of_classes(check, card.labels):
                 yield ("checks", index, *where), message, remedy
         elif isinstance(check, AnomalySpec):
-            if check.threshold is None and "threshold" not in card.calibration:
+            promised = recipe.text.stated is not None and name in recipe.text.stated.checks
+            if check.threshold is None and not promised and "threshold" not in card.calibration:
                 yield (
                     ("checks", index),
                     f"'{check.model}' carries no calibrated threshold",
-                    "State 'threshold'",
+                    "State 'threshold' or 'false_reject_rate'",
                 )
         elif isinstance(check, DetectSpec):
             for number, label in enumerate(check.labels or ()):

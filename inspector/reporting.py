@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -32,8 +32,12 @@ class Reporter:
     plc: Plc | None
     control: Control
     clock: Callable[[], float]
+    note: Callable[[Inspection], None] = lambda _: None
+    """Takes note of each part for the watch for drift, in no time."""
     unpublished: int = 0
     """Verdicts in time for which there was no link."""
+    last: Mapping[str, Any] = field(default_factory=dict)
+    """The record of the part that was finished last; empty before the first."""
 
     def age_s(self, trigger: Trigger, frames: tuple[Frame, ...]) -> float:
         """Seconds since the receipt of the trigger, or since the exposure if that was earlier."""
@@ -53,6 +57,8 @@ class Reporter:
         inspection, fields, result = self._report(trigger, judged, frames, timings_ms)
         self.desk.book(inspection, result)
         self.recorder.record(inspection, fields)
+        self.last = fields
+        self.note(inspection)
         log.info(
             "inspected",
             part=trigger.part_id,

@@ -18,6 +18,10 @@ class Conditions:
     """Models and recipe are loaded and have run once."""
     plc_alive: bool = False
     """The PLC's heartbeat lives, or the station needs none."""
+    changing: bool = False
+    """Another recipe is on its way to become active."""
+    unproven: bool = False
+    """A challenge failed or is overdue, and the configuration makes that count."""
     halted: bool = False
     fault: str = ""
     """Something that the station cannot work with, in words."""
@@ -46,7 +50,8 @@ def target(conditions: Conditions, now: StateName) -> StateName:
         return StateName.ERROR
     if not (conditions.linked and conditions.cameras_up) and now is StateName.PREOPERATIONAL:
         return StateName.PREOPERATIONAL
-    if conditions.linked and conditions.cameras_up and conditions.warm and conditions.plc_alive:
+    working = conditions.linked and conditions.cameras_up and conditions.warm and conditions.plc_alive
+    if working and not (conditions.changing or conditions.unproven):
         return StateName.CONTINUOUS_EXECUTION if conditions.free_running else StateName.READY
     return StateName.INITIALIZED
 

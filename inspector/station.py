@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -27,6 +27,7 @@ from inspector.errors import DefectError, InspectorError
 from inspector.judge import judge
 from inspector.ports import Check, Detector
 from inspector.recipe import Recipe
+from inspector.views import Seen, Views, together, unseen, view
 
 COMPLETED, ABORTED, FAILED = 1, 3, 4
 """``resultState`` of the contract."""
@@ -60,9 +61,13 @@ class Station:
         detectors: Mapping[str, Detector],
         checks: Sequence[Check],
         others: Sequence[Callable[[Image], object]] = (),
+        cameras: Collection[str] = (),
     ) -> None:
-        """``others``: the models beside the detectors, to be warmed up."""
+        """``others``: the models beside the detectors, to be warmed up; ``cameras``: the names of the
+        station's.
+        """
         self.recipe = recipe
+        self._views = Views.of(recipe, cameras)
         self._others = others
         self._gate = gate
         self._detectors = detectors
@@ -92,12 +97,14 @@ class Station:
         results: list[CheckResult] = []
         try:
             started = time.perf_counter()
-            looks = self._gate.inspect(part)
-            started = _lap(stages, "quality", started)
+            # before the gate, which wants to know where the part is
             part = self._with_detections(part)
             started = _lap(stages, "detect", started)
+            seen = [Seen(self._detectors, frame) for frame in part.frames]
+            looks = self._gate.inspect(part)
+            started = _lap(stages, "quality", started)
             for check in self._checks:
-                results.append(_proven(check.name, check.inspect(part)))
+                results.append(self._look(check, part, seen))
                 started = _lap(stages, check.name, started)
         except InspectorError as error:
             # the part must be looked at by a person; the line goes on
@@ -120,6 +127,16 @@ class Station:
             _overlay(results),
             measures=looks.measures,
         )
+
+    def _look(
+        self, check: Check, part: Part, seen: Sequence[Mapping[str, tuple[Detection, ...]]]
+    ) -> CheckResult:
+        """One check's result for the part: of all pictures at which it looks."""
+        results = [
+            (number, _proven(check.name, check.inspect(view(part, number, seen[number]))))
+            for number in self._views.pictures(check.name, part)
+        ]
+        return together(results) if results else unseen(check.name, part)
 
     def _with_detections(self, part: Part) -> Part:
         missing = [name for name in self._detectors if name not in part.detections]
@@ -159,5 +176,6 @@ def _overlay(results: Sequence[CheckResult]) -> Overlay | None:
     """The heat map of the first anomaly check, scaled so that 1.0 is its threshold."""
     for result in results:
         if result.heat is not None and result.heat_box is not None:
-            return Overlay(result.heat.heat / result.scores[0].threshold, result.heat_box)
+            heat = result.heat.heat / result.scores[0].threshold
+            return Overlay(heat, result.heat_box, result.picture)
     return None

@@ -26,7 +26,7 @@ from inspector.errors import ConfigError, InputError, OutsideError
 from inspector.ports import Detector
 from inspector.recipe import RECIPE_FILE, RecipeText
 from inspector.runtimes.load import load_detector
-from inspector.yamlfile import YamlFile
+from inspector.yamlfile import YamlFile, content_end, rewritten, value_node
 
 TAUGHT = "recipe.taught.yaml"
 PICTURE = "recipe.taught.png"
@@ -151,17 +151,14 @@ class Teacher:
         """
         text = self._file.path.read_text(encoding="utf-8")
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-        check = _value(_value(root, "checks"), self._index)
+        check = value_node(value_node(root, "checks"), self._index)
         assert isinstance(check, yaml.MappingNode)
-        # from the end of the text to its start: what comes before keeps its place
         changes = [_expect_change(check, taught, locate="locate" not in self._spec)]
-        version = _value(root, "version")
+        version = value_node(root, "version")
         if version is not None and isinstance(self._file.data["version"], int):
             raised = str(self._file.data["version"] + 1)
             changes.append((version.start_mark.index, version.end_mark.index, raised))
-        for start, end, new in sorted(changes, reverse=True):
-            text = text[:start] + new + text[end:]
-        return text
+        return rewritten(text, changes)
 
     def write(self, photo: Path, taught: Taught, *, replace: bool) -> Path:
         """Write ``recipe.taught.yaml`` and the picture; the path of the former.
@@ -304,26 +301,9 @@ def _expect_change(check: yaml.MappingNode, taught: Taught, *, locate: bool) -> 
     new = "\n".join(lines)
     if "expect" in keys:
         key, value = keys["expect"]
-        return key.start_mark.index, _content_end(value), new
-    end = _content_end(check.value[-1][1])
+        return key.start_mark.index, content_end(value), new
+    end = content_end(check.value[-1][1])
     return end, end, f"\n{column}{new}"
-
-
-def _content_end(node: yaml.Node) -> int:
-    """Where a node's own text ends; a block's end mark lies behind the comments that follow it."""
-    if not isinstance(node, yaml.CollectionNode) or node.flow_style or not node.value:
-        return int(node.end_mark.index)
-    last = node.value[-1]
-    return _content_end(last[1] if isinstance(last, tuple) else last)
-
-
-def _value(node: yaml.Node | None, key: str | int) -> yaml.Node | None:
-    if isinstance(node, yaml.MappingNode):
-        return next((value for name, value in node.value if name.value == key), None)
-    if isinstance(node, yaml.SequenceNode) and isinstance(key, int):
-        found: yaml.Node = node.value[key]
-        return found
-    return None
 
 
 def _flow(values: Mapping[str, Any]) -> str:

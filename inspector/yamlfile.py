@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -168,3 +168,29 @@ def _field_names(model: type[BaseModel]) -> list[str]:
 
     visit(model)
     return sorted(names)
+
+
+def value_node(node: yaml.Node | None, key: str | int) -> yaml.Node | None:
+    """The node under a mapping's key or at a sequence's place; None when there is none."""
+    if isinstance(node, yaml.MappingNode):
+        return next((value for name, value in node.value if name.value == key), None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(key, int):
+        found: yaml.Node = node.value[key]
+        return found
+    return None
+
+
+def content_end(node: yaml.Node) -> int:
+    """Where a node's own text ends; a block's end mark lies behind the comments that follow it."""
+    if not isinstance(node, yaml.CollectionNode) or node.flow_style or not node.value:
+        return int(node.end_mark.index)
+    last = node.value[-1]
+    return content_end(last[1] if isinstance(last, tuple) else last)
+
+
+def rewritten(text: str, changes: Iterable[tuple[int, int, str]]) -> str:
+    """The text with each stretch ``start, end`` replaced; all else stays, comments too."""
+    # from the end of the text to its start: what comes before keeps its place
+    for start, end, new in sorted(changes, reverse=True):
+        text = text[:start] + new + text[end:]
+    return text

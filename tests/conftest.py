@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
+from fakes import Gate
+from line_rig import Rig, Start
 from support import MOSQUITTO, Mosquitto
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,3 +58,20 @@ def data_dir() -> Path:
     if not folder.is_dir():
         _missing(f"no recorded data in {folder}: set INSPECTOR_DATA", _is_required())
     return folder
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Start]:
+    """Makes rigs, stopped at the end; whatever a test did, the counters must reconcile."""
+    made: list[Rig] = []
+
+    def make(*args: Any, **options: Any) -> Rig:
+        made.append(Rig(tmp_path / f"{len(made)}", *args, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        if callable(one.detector.answer) and isinstance(one.detector.answer, Gate):
+            one.detector.answer.opened.set()
+        one.stop()
+        assert one.line.desk.counters().reconciled

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from inspector.challenge import ChallengeRun
 from inspector.checks.quality import Limits, QualityGate
 from inspector.contract import (
     AckPayload,
@@ -25,12 +26,15 @@ from inspector.domain import (
     AnomalyMap,
     Box,
     Detection,
+    DriftReading,
     Frame,
     Health,
     Image,
     Inspection,
     Level,
     Part,
+    RecipeRef,
+    ShadowVerdict,
     StationStatus,
     Trigger,
 )
@@ -40,6 +44,7 @@ from inspector.recipe import Recipe, load_recipe
 from inspector.station import Station
 
 PLC_BOOT = 77
+PLC_BEAT = HeartbeatPayload(boot_id=PLC_BOOT, n=1).encode()
 PayloadT = TypeVar("PayloadT", bound=Payload)
 
 # --- clocks --------------------------------------------------------------------------------------
@@ -214,18 +219,34 @@ class FakeRecorder:
     def __init__(self) -> None:
         self.inspections: list[Inspection] = []
         self.statuses: list[StationStatus] = []
+        self.acks: list[tuple[str, bool, str]] = []
         self.events: list[tuple[str, str, str]] = []
+        self.challenges: list[ChallengeRun] = []
+        self.shadows: list[ShadowVerdict] = []
+        self.readings: list[tuple[RecipeRef, tuple[DriftReading, ...]]] = []
         self.health = Health()
         self.error: Exception | None = None
 
     def record(self, inspection: Inspection, fields: Any = None) -> None:
         self.inspections.append(inspection)
 
+    def acknowledge(self, result_id: str, taken: bool, reason: str) -> None:
+        self.acks.append((result_id, taken, reason))
+
     def show(self, status: StationStatus) -> None:
         self.statuses.append(status)
 
     def event(self, level: Level, event: str, text: str, **fields: Any) -> None:
         self.events.append((level, event, text))
+
+    def challenge(self, run: ChallengeRun) -> None:
+        self.challenges.append(run)
+
+    def shadow(self, seen: ShadowVerdict) -> None:
+        self.shadows.append(seen)
+
+    def drift(self, recipe: RecipeRef, readings: Sequence[DriftReading]) -> None:
+        self.readings.append((recipe, tuple(readings)))
 
     def check(self) -> None:
         if self.error is not None:

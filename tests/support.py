@@ -52,7 +52,8 @@ class Mosquitto:
     database at every message, some milliseconds each.
     """
 
-    def __init__(self, folder: Path, *, durable: bool = False) -> None:
+    def __init__(self, folder: Path, *, durable: bool = False, more: str = "") -> None:
+        """``more`` is appended to its configuration."""
         self.port = free_port()
         self.broker = Broker(port=self.port)
         self._folder = folder
@@ -63,7 +64,7 @@ class Mosquitto:
             "allow_anonymous true\n"
             "set_tcp_nodelay true\n"
             # As root it would become the user 'mosquitto', who may not write here.
-            f"user {getpass.getuser()}\n" + (_DURABLE.format(folder=folder) if durable else "")
+            f"user {getpass.getuser()}\n" + (_DURABLE.format(folder=folder) if durable else "") + more
         )
 
     def start(self) -> None:

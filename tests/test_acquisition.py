@@ -10,7 +10,7 @@ import pytest
 from fakes import FakeClock, frame, trigger
 
 from inspector.acquisition import HAND_OVER_S, RECENT, FrameBuffer
-from inspector.config import Acquisition
+from inspector.cameraspecs import Acquisition
 from inspector.domain import Frame
 
 STREAM = Acquisition(mode="stream", after_ms=200)
@@ -56,8 +56,7 @@ def test_frame_is_chosen_by_its_exposure_whether_it_or_the_trigger_comes_first(
         frames.put(one)
     if frames_first:
         frames.expect(trigger())
-    claimed = frames.claim(trigger())
-    assert (claimed and claimed.index) == chosen
+    assert [one.index for one in frames.claim(trigger())] == ([] if chosen is None else [chosen])
 
 
 def test_a_part_that_waits_is_not_judged_by_a_later_picture() -> None:
@@ -65,9 +64,7 @@ def test_a_part_that_waits_is_not_judged_by_a_later_picture() -> None:
     frames.expect(trigger())
     for index in range(3 * RECENT):
         frames.put(shot(0.01 + index * 0.04, index))
-    claimed = frames.claim(trigger())
-    assert claimed is not None
-    assert claimed.index == 0
+    assert [one.index for one in frames.claim(trigger())] == [0]
 
 
 @pytest.mark.parametrize("acquisition", [STREAM, WIRE])
@@ -79,7 +76,40 @@ def test_parts_in_flight_get_the_pictures_in_their_order(acquisition: Acquisitio
     for index in (1, 2, 3):
         frames.put(shot(0.07 + index * 0.001, index))
     claimed = [frames.claim(one) for one in reversed(triggers)]
-    assert [one.index for one in claimed if one] == [3, 2, 1]
+    assert [[one.index for one in shots] for shots in claimed] == [[3], [2], [1]]
+
+
+@pytest.mark.parametrize("frames_first", [True, False])
+def test_a_part_has_as_many_pictures_as_the_recipe_asks_for(frames_first: bool) -> None:
+    frames = buffer(STREAM)
+    shots = [shot(offset, index) for index, offset in enumerate([-0.01, 0.0, 0.04, 0.08, 0.12])]
+    if not frames_first:
+        frames.expect(trigger(), 3)
+    for one in shots:
+        frames.put(one)
+    if frames_first:
+        frames.expect(trigger(), 3)
+    assert [one.index for one in frames.claim(trigger())] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("offsets", [[0.0, 0.04], [0.0, 0.04, 0.201], []])
+def test_a_part_with_too_few_pictures_in_its_window_has_none(offsets: list[float]) -> None:
+    frames = buffer(STREAM)
+    frames.expect(trigger(), 3)
+    for index, offset in enumerate(offsets):
+        frames.put(shot(offset, index))
+    assert frames.claim(trigger()) == ()
+
+
+def test_parts_with_several_pictures_share_none() -> None:
+    frames = buffer(STREAM)
+    triggers = [trigger(number, received_s=1000 + number * 0.01) for number in (1, 2)]
+    for one in triggers:
+        frames.expect(one, 2)
+    for index in range(5):
+        frames.put(shot(0.03 + index * 0.02, index))
+    claimed = [[one.index for one in frames.claim(part)] for part in triggers]
+    assert claimed == [[0, 1], [2, 3]]
 
 
 def test_an_exposure_by_wire_serves_one_trigger_only() -> None:
@@ -87,8 +117,8 @@ def test_an_exposure_by_wire_serves_one_trigger_only() -> None:
     frames.put(shot(0.0))
     for number in (1, 2):
         frames.expect(trigger(number))
-    assert frames.claim(trigger(1)) is not None
-    assert frames.claim(trigger(2)) is None
+    assert frames.claim(trigger(1))
+    assert not frames.claim(trigger(2))
 
 
 def test_a_second_exposure_in_the_window_makes_a_waiting_part_ambiguous() -> None:
@@ -96,7 +126,7 @@ def test_a_second_exposure_in_the_window_makes_a_waiting_part_ambiguous() -> Non
     frames.expect(trigger())
     frames.put(shot(0.01, 0))
     frames.put(shot(0.02, 1))
-    assert frames.claim(trigger()) is None
+    assert not frames.claim(trigger())
 
 
 def test_exposures_that_belong_to_no_trigger_are_counted() -> None:
@@ -116,12 +146,12 @@ def test_a_forgotten_trigger_takes_no_picture_from_the_next() -> None:
     frames.expect(trigger(2, received_s=1002.0))
     frames.forget(trigger(1))
     frames.put(shot(2.01))
-    assert frames.claim(trigger(2)) is not None
+    assert frames.claim(trigger(2))
     frames.forget(trigger(9))
 
 
-def claim_in_thread(frames: FrameBuffer) -> tuple[threading.Thread, list[Frame | None]]:
-    claimed: list[Frame | None] = []
+def claim_in_thread(frames: FrameBuffer) -> tuple[threading.Thread, list[tuple[Frame, ...]]]:
+    claimed: list[tuple[Frame, ...]] = []
     thread = threading.Thread(target=lambda: claimed.append(frames.claim(trigger())))
     thread.start()
     return thread, claimed
@@ -133,7 +163,7 @@ def test_claim_waits_for_a_frame_that_is_still_on_its_way() -> None:
     thread, claimed = claim_in_thread(frames)
     frames.put(shot(0.1))
     thread.join(5)
-    assert [one is not None for one in claimed] == [True]
+    assert [len(shots) for shots in claimed] == [1]
 
 
 def test_claim_waits_no_longer_than_window_and_hand_over() -> None:
@@ -141,7 +171,7 @@ def test_claim_waits_no_longer_than_window_and_hand_over() -> None:
     frames.expect(trigger())
     thread, claimed = claim_in_thread(frames)
     thread.join(5)
-    assert claimed == [None]
+    assert claimed == [()]
 
 
 def test_closing_lets_everybody_go_without_a_frame() -> None:
@@ -151,7 +181,7 @@ def test_closing_lets_everybody_go_without_a_frame() -> None:
     thread, claimed = claim_in_thread(frames)
     frames.close()
     thread.join(5)
-    assert claimed == [None]
+    assert claimed == [()]
 
 
 PITCH_S = 0.25
@@ -193,7 +223,7 @@ def run_line(
             # the claim comes when nothing more can arrive in the window
             clock.now = at + 1.0
             claimed = frames.claim(one)
-            got.append((part, None if claimed is None else shown[claimed.index]))
+            got.append((part, shown[claimed[0].index] if claimed else None))
         else:
             shown[index] = part if what == "expose" else -1
             frames.put(frame(index=index, exposed_s=at))
@@ -262,18 +292,16 @@ def test_numbers_are_learnt_anew_after_a_pause() -> None:
         frames.put(frame(index=number, exposed_s=1000.0 + 0.25 * number))
         one = trigger(number, received_s=1000.002 + 0.25 * number)
         frames.expect(one)
-        assert frames.claim(one) is not None
+        assert frames.claim(one)
     frames.put(frame(index=3, exposed_s=1000.75))  # a hand in the light barrier
     frames.put(frame(index=4, exposed_s=1001.0))
     third = trigger(3, received_s=1001.002)
     frames.expect(third)
-    assert frames.claim(third) is None
+    assert not frames.claim(third)
     frames.put(frame(index=5, exposed_s=1007.0))
     fourth = trigger(4, received_s=1007.002)
     frames.expect(fourth)
-    claimed = frames.claim(fourth)
-    assert claimed is not None
-    assert claimed.index == 5
+    assert [one.index for one in frames.claim(fourth)] == [5]
 
 
 def test_a_station_that_starts_on_a_running_line_is_sure_after_three_parts() -> None:
@@ -288,5 +316,5 @@ def test_a_station_that_starts_on_a_running_line_is_sure_after_three_parts() -> 
         one = trigger(number, received_s=at + 0.002)
         frames.expect(one)
         claimed = frames.claim(one)
-        seen.append(claimed and claimed.index)
+        seen.append(claimed[0].index if claimed else None)
     assert seen == [None, None, 6, 7, 8, 9]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from inspector.config import FileCamera, FolderCamera, load_config
+from inspector.cameraspecs import FileCamera, FolderCamera, GenICamCamera, LineTrigger
+from inspector.config import load_config
 from inspector.errors import ConfigError
 
 LINE = """\
@@ -99,6 +100,16 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         ("name: side", "name: top", 10, "two cameras of station 'first' are called 'top'", "its own"),
         ("queue: 4", "queue: 4\n    queue: 5", 14, "'queue' is given twice", "Remove one"),
         ("line: one\n", "", 1, "'line' is missing", "Add 'line: …'"),
+        ("queue: 4", "challenge: {every_h: 0}", 13, "challenge.every_h' is 0", "greater than 0"),
+        ("queue: 4", "challenge: {evry_h: 8}", 13, "unknown key", "Did you mean 'every_h'?"),
+        ("queue: 4", "challenge: {good_in_review: -1}", 13, "good_in_review' is -1", "equal to 0"),
+        (
+            "queue: 4",
+            "recipes: [other/paint, other/soap]",
+            13,
+            "two recipes of station 'first' are called 'soap'",
+            "its own",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_with_file_line_and_remedy(
@@ -111,6 +122,26 @@ def test_what_is_wrong_is_told_with_file_line_and_remedy(
     assert (caught.value.path, caught.value.line) == (path, line), str(caught.value)
     assert message in str(caught.value)
     assert remedy in str(caught.value)
+
+
+def test_a_producer_lies_where_the_file_says(tmp_path: Path) -> None:
+    camera = "{kind: genicam, name: eye, producer: lib/p.cti, trigger: {source: Line1}}"
+    folder = "{kind: folder, name: drop, path: pictures}"
+    config = load_config(write(tmp_path, LINE.replace(folder, camera, 1)))
+    (found,) = config.stations[1].cameras
+    assert isinstance(found, GenICamCamera)
+    assert found.producer == tmp_path / "lib/p.cti"
+    assert found.trigger == LineTrigger(source="Line1")
+
+
+def test_known_parts_and_further_recipes_lie_where_the_file_says(tmp_path: Path) -> None:
+    more = "recipes: [paint, /srv/varnish]\n    challenge: {parts: known, every_h: 8, required: true}"
+    config = load_config(write(tmp_path, LINE.replace("queue: 4", more, 1)))
+    station = config.stations[0]
+    assert station.recipes == (tmp_path / "paint", Path("/srv/varnish"))
+    assert (station.challenge.parts, station.challenge.required) == (tmp_path / "known", True)
+    assert config.stations[1].challenge.parts is None
+    assert config.recipe_store == config.state_dir / "recipes"
 
 
 def test_a_line_without_stations_is_refused(tmp_path: Path) -> None:

@@ -20,6 +20,9 @@ from inspector.contract import (
     PAYLOADS,
     RESULT_LIMIT,
     AckPayload,
+    ArchivedAckPayload,
+    ArchivedDispositionPayload,
+    ArchivedResultPayload,
     ArchiveEventPayload,
     ChallengePayload,
     CommandPayload,
@@ -31,13 +34,17 @@ from inspector.contract import (
     ResultAckPayload,
     ResultPayload,
     TriggerPayload,
+    ack_event,
+    disposition_event,
     record_fields,
+    result_event,
     schemas,
     utc_text,
 )
 from inspector.domain import Box, Cause, Finding, FindingKind, Verdict
 from inspector.mask import Mask
 
+NOW = datetime(2026, 3, 1, 6, 15, tzinfo=UTC)
 SCHEMAS = Path(__file__).resolve().parents[1] / "deploy" / "schemas"
 
 TRIGGER: dict[str, Any] = {
@@ -80,6 +87,20 @@ EXAMPLES: dict[str, Payload] = {
     "state": state_payload(),
     "archiveEvent": ArchiveEventPayload.model_validate(
         {"eventId": "e", "kind": "result", "stationBootId": 7, "attempt": 1, "scores": []}
+    ),
+    "archiveResult": ArchivedResultPayload.decode(
+        json.dumps(
+            result_event(
+                result_payload(Cause.MISPLACED, findings_total=1, findings=(FINDING,)).model_dump(
+                    mode="json", by_alias=True, exclude_none=True
+                ),
+                attempt=2,
+            )
+        ).encode()
+    ),
+    "archiveAck": ArchivedAckPayload.model_validate(ack_event("00000007-1", 7, False, "Late", NOW)),
+    "archiveDisposition": ArchivedDispositionPayload.model_validate(
+        disposition_event("00000007-1", 7, "reject", "Missing", "anna", NOW)
     ),
 }
 
@@ -127,6 +148,9 @@ def test_topics_and_delivery() -> None:
         "heartbeat": "hb",
         "state": "state",
         "archiveEvent": "archive/event",
+        "archiveResult": "archive/event",
+        "archiveAck": "archive/event",
+        "archiveDisposition": "archive/event",
     }
     assert [name for name, payload in PAYLOADS.items() if payload.retain] == ["state"]
     assert [name for name, payload in PAYLOADS.items() if payload.qos != 1] == ["heartbeat"]

@@ -2,75 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import pytest
-from fakes import FakeClock, FakeJournal, FakePlc, FakeRecorder, command, trigger_message
+from control_rig import HEALTHY, Rig, inspected
+from fakes import FakeClock, trigger_message
 
 from inspector import clock as clock_module
 from inspector.clock import ClockWatch
-from inspector.contract import COMMAND_LIMIT, Reason, ResultPayload, StatePayload
-from inspector.control import CAMERA_ERROR, RETRY_S, STORAGE_ERROR, Control, Signs, draw_boot_id
-from inspector.desk import Desk
-from inspector.domain import Health, Inspection, RecipeRef, Trigger
-from inspector.issue import Issuer
-from inspector.judge import judge
+from inspector.contract import COMMAND_LIMIT, Reason, ResultPayload
+from inspector.control import CAMERA_ERROR, RETRY_S, STORAGE_ERROR, draw_boot_id
+from inspector.domain import Health
 from inspector.ports import LinkDown, LinkUp, Received
-from inspector.station import Judged
-
-RECIPE = RecipeRef("soap", 3, "0" * 64, "1" * 64)
-HEALTHY = Signs()
-
-
-class Rig:
-    """A control and everything around it; time moves by :meth:`pass_time` alone."""
-
-    def __init__(self, *, free_running: bool = False, has_plc: bool = True) -> None:
-        self.clock, self.plc, self.journal = FakeClock(), FakePlc(), FakeJournal()
-        self.recorder, self.desk = FakeRecorder(), Desk("soap")
-        self.accepted: list[Trigger] = []
-        self.signs = HEALTHY
-        self.plc_beats = True
-        self.control = Control(
-            desk=self.desk,
-            journal=self.journal,
-            recorder=self.recorder,
-            plc=self.plc if has_plc else None,
-            recipe=RECIPE,
-            mode="production",
-            free_running=free_running,
-            boot_id=5,
-            clock=self.clock,
-            accept=self.accepted.append,
-        )
-
-    @property
-    def state(self) -> str:
-        return self.control.state.value
-
-    def handle(self, message: Any) -> None:
-        if isinstance(message, Received):
-            message = dataclasses.replace(message, at_s=self.clock())
-        self.control.handle(message)
-
-    def pass_time(self, seconds: float = 0.05) -> None:
-        """Ticks each 50 ms, and the PLC's heart beats, as long as it does."""
-        for _ in range(round(seconds / 0.05)):
-            self.clock.advance(0.05)
-            if self.plc_beats:
-                self.control.handle(Received("plc/hb", b"{}", self.clock()))
-            self.control.tick(self.signs)
-
-    def ready(self) -> Rig:
-        self.handle(LinkUp())
-        self.control.warm()
-        self.pass_time()
-        assert self.state == "Ready"
-        return self
-
-    def last_state(self) -> StatePayload:
-        return self.plc.of(StatePayload)[-1]
+from inspector.signs import Signs
 
 
 def test_ready_needs_broker_models_cameras_and_the_heartbeat_of_the_plc() -> None:
@@ -200,85 +144,6 @@ def test_a_lost_camera_is_error_by_name_and_heals(lost: tuple[str, ...], up: boo
     assert rig.last_state().error_text == ""
 
 
-def test_halt_lasts_until_reset() -> None:
-    rig = Rig().ready()
-    rig.handle(command("halt", commandId="h1"))
-    rig.pass_time()
-    assert (rig.state, rig.control.halted) == ("Halted", True)
-    assert (rig.plc.acks[-1].command_id, rig.plc.acks[-1].reason) == ("h1", Reason.ACCEPTED)
-    rig.handle(trigger_message())
-    assert rig.plc.acks[-1].reason is Reason.NOT_READY
-    rig.handle(LinkUp())
-    rig.pass_time(1)
-    assert rig.state == "Halted"
-    rig.handle(command("reset"))
-    rig.pass_time()
-    assert (rig.state, rig.control.halted) == ("Ready", False)
-    assert rig.plc.states[-2:] == ["Initialized", "Ready"]
-
-
-def test_halt_is_possible_before_the_start_is_over() -> None:
-    rig = Rig()
-    rig.handle(command("halt"))
-    rig.pass_time()
-    assert rig.state == "Halted"
-
-
-@pytest.mark.parametrize(
-    ("fields", "reason"),
-    [
-        ({"recipeId": "soap"}, Reason.ACCEPTED),
-        ({"recipeId": "soap", "recipeVersion": 3, "batchId": "b"}, Reason.ACCEPTED),
-        ({"recipeId": "soap", "recipeVersion": 4}, Reason.UNKNOWN_RECIPE),
-        ({"recipeId": "shampoo"}, Reason.UNKNOWN_RECIPE),
-        ({}, Reason.MALFORMED),
-        ({"recipeId": "soap", "recipeVersion": -1}, Reason.MALFORMED),
-    ],
-)
-def test_prepare_recipe_is_answered_by_what_the_station_can_do(
-    fields: dict[str, Any], reason: Reason
-) -> None:
-    rig = Rig().ready()
-    rig.handle(command("prepareRecipe", **fields))
-    (ack,) = rig.plc.acks
-    assert (ack.reason, ack.accepted) == (reason, reason is Reason.ACCEPTED)
-    assert ack.command_id == (None if reason is Reason.MALFORMED else "c1")
-
-
-@pytest.mark.parametrize("topic", ["halt", "reset", "prepareRecipe", "challenge"])
-@pytest.mark.parametrize(
-    "data",
-    [b"", b"\xff", b"[]", b"{}", b'{"v":1,"commandId":7}', b"[" * 4000, b" " * (COMMAND_LIMIT + 1)],
-)
-def test_a_malformed_command_is_refused_and_has_no_effect(topic: str, data: bytes) -> None:
-    rig = Rig().ready()
-    rig.handle(Received(f"cmd/{topic}", data, 0.0))
-    rig.pass_time()
-    assert [ack.reason for ack in rig.plc.acks] == [Reason.MALFORMED]
-    assert rig.state == "Ready"
-
-
-@pytest.mark.parametrize("expected", [[], ["bad"], "good", ["good"] * 101])
-def test_a_challenge_of_what_is_neither_good_nor_faulty_is_malformed(expected: Any) -> None:
-    rig = Rig().ready()
-    rig.handle(command("challenge", expected=expected))
-    assert rig.plc.acks[-1].reason is Reason.MALFORMED
-
-
-def test_a_challenge_arms_the_next_triggers() -> None:
-    rig = Rig().ready()
-    rig.handle(command("challenge", expected=["faulty"]))
-    for number in (1, 2):
-        rig.handle(trigger_message(number))
-    assert [trigger.challenge for trigger in rig.accepted] == ["faulty", None]
-
-
-def test_an_unknown_topic_is_ignored() -> None:
-    rig = Rig().ready()
-    rig.handle(Received("cmd/dance", b"{}", 0.0))
-    assert rig.plc.acks == []
-
-
 def test_an_accepted_trigger_is_journaled_before_it_is_answered_and_then_inspected() -> None:
     rig = Rig().ready()
     answered: list[int] = []
@@ -319,15 +184,10 @@ def test_what_the_records_say_of_their_health_is_in_the_state() -> None:
     assert len(rig.last_state().error_text) == 200
 
 
-def done(trigger: Trigger) -> Inspection:
-    issuer = Issuer("s", 5, RECIPE, simulated=False)
-    return issuer.issue(issuer.number(), trigger, Judged(judge(()), 1), (), 0.01, (0.0, 0.0))
-
-
 def test_a_duplicate_is_answered_and_its_result_goes_out_again() -> None:
     rig = Rig().ready()
     rig.handle(trigger_message())
-    inspection = done(rig.accepted[0])
+    inspection = inspected(rig.accepted[0])
     rig.desk.send(ResultPayload.of(inspection))
     rig.desk.book(inspection, ResultPayload.of(inspection))
     rig.handle(trigger_message())
@@ -339,13 +199,14 @@ def test_a_duplicate_is_answered_and_its_result_goes_out_again() -> None:
 def test_a_pass_that_was_not_taken_is_counted_and_noted() -> None:
     rig = Rig().ready()
     rig.handle(trigger_message())
-    inspection = done(rig.accepted[0])
+    inspection = inspected(rig.accepted[0])
     rig.desk.send(ResultPayload.of(inspection))
     rig.desk.book(inspection, ResultPayload.of(inspection))
     ack = b'{"v":1,"resultId":"%s","taken":false,"reason":"late"}' % inspection.result_id.encode()
     rig.handle(Received("cmd/resultAck", ack, 0.0))
     assert rig.desk.counters().not_taken == 1
     assert "late" in rig.recorder.named("not-taken")[0]
+    assert rig.recorder.acks == [(inspection.result_id, False, "late")], "for the archive"
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b'{"resultId":1}', b"x" * (COMMAND_LIMIT + 1)])
@@ -355,6 +216,15 @@ def test_a_malformed_result_ack_does_no_harm(data: bytes) -> None:
     rig.pass_time()
     assert rig.state == "Ready"
     assert rig.plc.acks == []
+    assert rig.recorder.acks == []
+
+
+def test_a_second_client_with_our_id_is_an_alarm() -> None:
+    rig = Rig().ready()
+    rig.handle(LinkDown("lost"))
+    assert rig.recorder.named("second-client") == []
+    rig.handle(LinkDown("lost; is there a second client?", evicted=True))
+    assert ("error", "second-client", "lost; is there a second client?") in rig.recorder.events
 
 
 def test_boot_ids_are_random_uint32_and_never_zero() -> None:

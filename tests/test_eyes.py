@@ -8,7 +8,7 @@ import pytest
 from fakes import FakeClock, FakeRecorder, ScriptedCamera, frame, picture
 
 from inspector.domain import Frame
-from inspector.errors import CameraError
+from inspector.errors import CameraError, PictureError
 from inspector.eyes import SILENT_S, Eye
 
 
@@ -48,6 +48,47 @@ def test_a_camera_that_fails_is_tried_again_and_told_once_each_way() -> None:
     assert [one.index for one in rig.taken] == [0, 1]
     assert rig.lost_when_taken == [False, False]
     assert rig.recorder.named("camera-lost") == [str(GONE)]
+    assert rig.recorder.named("camera-back") == ["Camera top is back."]
+
+
+class FiredCamera(ScriptedCamera):
+    """Silent between parts; it can tell that it is there again."""
+
+    there = True
+
+    def reached(self) -> bool:
+        return self.there
+
+
+@pytest.mark.parametrize(
+    ("continuous", "there", "back"), [(False, True, True), (False, False, False), (True, True, False)]
+)
+def test_a_fired_camera_is_back_before_its_next_picture(
+    continuous: bool, there: bool, back: bool
+) -> None:
+    camera, recorder = FiredCamera(continuous), FakeRecorder()
+    camera.there = there
+    camera.put(GONE, None)
+    eye = Eye("top", camera, 0.001, lambda _: None, recorder, FakeClock())
+    eye.film(threading.Event())
+    assert recorder.named("camera-lost") == [str(GONE)]
+    assert (recorder.named("camera-back") != []) == back
+
+
+def test_one_bad_picture_is_told_and_the_camera_is_not_lost() -> None:
+    bad = PictureError("drop/a.png is no picture that can be read", "Remove it")
+    rig = Rig(frame(index=0), bad, frame(index=1))
+    rig.film()
+    assert [one.index for one in rig.taken] == [0, 1]
+    assert not rig.eye.lost
+    assert rig.recorder.named("bad-picture") == [str(bad)]
+    assert rig.recorder.named("camera-lost") == []
+
+
+def test_a_bad_picture_is_the_sign_that_a_lost_camera_is_back() -> None:
+    rig = Rig(GONE, PictureError("no picture"))
+    rig.film()
+    assert not rig.eye.lost
     assert rig.recorder.named("camera-back") == ["Camera top is back."]
 
 

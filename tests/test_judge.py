@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from inspector.domain import Box, Cause, Finding, FindingKind, Verdict
 from inspector.judge import judge
@@ -148,3 +151,86 @@ def test_a_score_that_is_no_number_outweighs_a_failing_finding() -> None:
 def test_every_fault_is_review_under_its_own_name(cause: Cause) -> None:
     assert judge([], (cause,)).cause is cause
     assert judge([], (cause,)).verdict is Verdict.REVIEW
+
+
+# --- properties, whatever the findings ------------------------------------------------------------
+
+GRAVITY = {Verdict.PASS: 0, Verdict.REVIEW: 1, Verdict.FAIL: 2}
+NUMBERS = st.floats(-10, 10)
+ANYTHING = st.floats()
+FAULTS = st.sampled_from([cause for cause in Cause if cause.verdict is Verdict.REVIEW])
+
+
+@st.composite
+def findings_of(draw: st.DrawFn, scores: st.SearchStrategy[float] = NUMBERS) -> Finding:
+    """Of any kind, its band below its threshold, or none."""
+    kind = draw(st.sampled_from(FindingKind))
+    if kind is FindingKind.QUALITY:
+        return quality(draw(FAULTS))
+    threshold = draw(st.floats(-5, 5))
+    review = draw(st.none() | st.floats(-5, threshold))
+    return Finding(draw(st.sampled_from("ab")), kind, "thing", draw(scores), threshold, BOX, review)
+
+
+SEVERAL = st.lists(findings_of(), min_size=1, max_size=6)
+
+
+@settings(derandomize=True)
+@given(SEVERAL, st.data())
+def test_raising_a_score_never_makes_a_verdict_milder(
+    findings: list[Finding], data: st.DataObject
+) -> None:
+    before = judge(findings).verdict
+    place = data.draw(st.integers(0, len(findings) - 1))
+    raised = findings[place].score + data.draw(st.floats(0, 20))
+    after = judge([*findings[:place], replace(findings[place], score=raised), *findings[place + 1 :]])
+    assert GRAVITY[after.verdict] >= GRAVITY[before]
+
+
+@settings(derandomize=True)
+@given(SEVERAL, st.data(), st.sampled_from([math.nan, math.inf, 1e308]))
+def test_no_score_however_raised_turns_a_fail_into_a_pass(
+    findings: list[Finding], data: st.DataObject, score: float
+) -> None:
+    before = judge(findings).verdict
+    place = data.draw(st.integers(0, len(findings) - 1))
+    after = judge([*findings[:place], replace(findings[place], score=score), *findings[place + 1 :]])
+    assert before is not Verdict.FAIL or after.verdict is not Verdict.PASS
+
+
+@settings(derandomize=True)
+@given(st.lists(findings_of(ANYTHING), max_size=6), st.lists(FAULTS, min_size=1, max_size=3))
+def test_any_fault_among_the_checks_excludes_pass(findings: list[Finding], faults: list[Cause]) -> None:
+    assert judge(findings, faults).verdict is Verdict.REVIEW
+    assert judge([*findings, *map(quality, faults)]).verdict is Verdict.REVIEW
+
+
+@settings(derandomize=True)
+@given(st.lists(findings_of(ANYTHING), max_size=6))
+def test_a_pass_means_that_no_finding_objects(findings: list[Finding]) -> None:
+    objections = [
+        f
+        for f in findings
+        if not f.score < (f.threshold if f.review_threshold is None else f.review_threshold)
+    ]
+    if judge(findings).verdict is Verdict.PASS:
+        assert objections == []
+        assert all(math.isfinite(finding.score) for finding in findings)
+
+
+@settings(derandomize=True)
+@given(SEVERAL, findings_of(ANYTHING))
+def test_another_finding_never_turns_a_fail_into_a_pass(
+    findings: list[Finding], another: Finding
+) -> None:
+    if judge(findings).verdict is not Verdict.PASS:
+        assert judge([*findings, another]).verdict is not Verdict.PASS
+
+
+@settings(derandomize=True)
+@given(SEVERAL, st.data(), st.sampled_from(["score", "threshold", "review_threshold"]))
+def test_nan_never_passes(findings: list[Finding], data: st.DataObject, field: str) -> None:
+    place = data.draw(st.integers(0, len(findings) - 1))
+    broken = replace(findings[place], **{field: math.nan})
+    judgement = judge([*findings[:place], broken, *findings[place + 1 :]])
+    assert judgement.verdict is Verdict.REVIEW

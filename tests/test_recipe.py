@@ -124,7 +124,7 @@ def test_anomaly_without_any_threshold_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="carries no calibrated threshold") as caught:
         load_recipe(folder)
     assert caught.value.line == 9
-    assert caught.value.remedy == "State 'threshold'"
+    assert caught.value.remedy == "State 'threshold' or 'false_reject_rate'"
 
 
 def test_a_corrupt_network_is_told_at_the_line_that_names_it(tmp_path: Path) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import streamlit as st
 
-from dashboard import context, data, markup, texts
+from dashboard import alarms, context, data, markup, texts
 from dashboard.data import Snapshot, Source
 from dashboard.markup import Figure
 from dashboard.reasons import reason
@@ -47,25 +45,8 @@ def _status(source: Source, seen: Snapshot) -> None:
     simulated = seen.last is not None and seen.last.summary.is_simulated
     line, name = source.config.line, source.station.name
     st.html(markup.station_bar(line, name, seen.state, silent=silent, simulated=simulated))
-    if alarms := list(_alarms(source, seen)):
-        st.html(markup.alarms(alarms))
-
-
-def _alarms(source: Source, seen: Snapshot) -> Iterator[str]:
-    state = seen.state
-    if state is None:
-        yield texts.NEVER_REPORTED.format(station=source.station.name)
-        return
-    if seen.silent_since is not None:
-        yield texts.NOT_RESPONDING.format(since=markup.clock(seen.silent_since, source.zone))
-        # What it said before is no longer known to hold.
-        return
-    if not state.online:
-        yield texts.OFFLINE
-    if state.error_code or state.error_text:
-        yield texts.ERROR_CODE.format(code=state.error_code, text=state.error_text)
-    for camera in seen.lost_cameras:
-        yield texts.CAMERA_LOST.format(camera=camera)
+    if told := list(alarms.sentences(seen.state, name, source.zone, seen.now)):
+        st.html(markup.alarms(told))
 
 
 def _outdated(source: Source, seen: Snapshot) -> str:

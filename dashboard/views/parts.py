@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime
 
 import streamlit as st
 
-from dashboard import context, data, detail, markup, texts
+from dashboard import context, data, detail, links, markup, texts, when
 from dashboard.data import Found, Source
+from dashboard.texts import parts as words
 from inspector.domain import Cause, Verdict
-from inspector.records.queries import Wanted
+from inspector.records.search import Wanted
 
 RESULT = "part"
 """Query parameter of a link to one inspection, a result id."""
 _LISTED = "parts_listed"
 _TABLE = "parts_table"
 _TABLE_PX = 620
+_SCAN, _TYPED = "parts_scan", "parts_typed"
 _ID_LENGTH = 32
 
 
@@ -23,28 +25,39 @@ def render() -> None:
     """Run the page."""
     config = context.line()
     source = data.source(config, context.choose_station(config))
+    given, said = links.linked(source.zone)
+    if said:
+        with st.container(horizontal=True, vertical_alignment="center", key="linked"):
+            st.html(markup.notice(words.LINKED.format(conditions=said)))
+            st.button(words.ALL_PARTS, icon=":material/close:", on_click=links.forget)
     wanted = _filters(source)
-    found = data.find(source, wanted)
-    table, chosen = st.columns([1, 1.25], gap="medium")
+    # What the link says holds; what is chosen here narrows it.
+    chosen: Wanted = {**wanted, **given}
+    found = data.find(source, chosen)
+    table, part = st.columns([1, 1.25], gap="medium")
     with table:
-        _table(source, found, unfiltered=not any(wanted.values()))
-    with chosen:
+        _table(source, found, unfiltered=not any(chosen.values()))
+    with part:
         _chosen(source, found)
 
 
 def _filters(source: Source) -> Wanted:
     with st.container(key="filters"):
-        part, span, verdict, cause, recipe = st.columns([1.5, 1, 1.4, 1.6, 1.2])
+        scan, part, span, verdict, cause, recipe = st.columns([1.3, 1.3, 1, 1.3, 1.4, 1.2])
+        with st.expander(words.MORE):
+            batch, check, low, high = st.columns(4)
+    scan.text_input(
+        words.SCAN, placeholder=words.SCAN_PLACEHOLDER, max_chars=64, key=_SCAN, on_change=_scanned
+    )
     text = part.text_input(
         texts.FIND_PART,
-        placeholder=texts.FIND_PART_PLACEHOLDER,
+        placeholder=words.TYPE_PLACEHOLDER,
         help=texts.FIND_PART_HELP,
         max_chars=64,
+        key=_TYPED,
         on_change=_forget,
     )
-    chosen = span.selectbox(
-        texts.FIND_TIME, list(texts.SPANS), format_func=texts.SPANS.__getitem__, on_change=_forget
-    )
+    since, until = when.choose(source, span, datetime.now(UTC), on_change=_forget)
     verdicts = verdict.multiselect(
         texts.FIND_VERDICT, [v.value for v in Verdict], placeholder=texts.ANY, on_change=_forget
     )
@@ -64,7 +77,15 @@ def _filters(source: Source) -> Wanted:
         ),
         on_change=_forget,
     )
-    since, until = _times(source, chosen)
+    batch_id = batch.text_input(texts.BATCH, max_chars=32, on_change=_forget)
+    scored = check.selectbox(
+        words.SCORE_OF,
+        [None, *data.checks(source)],
+        format_func=lambda name: name or texts.ANY,
+        on_change=_forget,
+    )
+    lowest = low.number_input(words.SCORE_FROM, value=0.0, step=0.05, on_change=_forget)
+    highest = high.number_input(words.SCORE_TO, value=1.0, step=0.05, on_change=_forget)
     return {
         "part_id": text.strip() or None,
         "since": since,
@@ -73,30 +94,9 @@ def _filters(source: Source) -> Wanted:
         "causes": causes or None,
         "recipe": chosen_recipe[0] if chosen_recipe else None,
         "recipe_version": chosen_recipe[1] if chosen_recipe else None,
+        "batch_id": batch_id.strip() or None,
+        "score_range": (scored, lowest, highest) if scored else None,
     }
-
-
-def _times(source: Source, span: str) -> tuple[datetime | None, datetime | None]:
-    now = datetime.now(UTC)
-    today = now.astimezone(source.zone).date()
-
-    def midnight(day: date) -> datetime:
-        return datetime.combine(day, time(), source.zone)
-
-    if span == "days":
-        days = st.date_input(texts.FIND_FROM_TO, (today, today), on_change=_forget)
-        # While only the first day has been clicked there is one element.
-        chosen = days if isinstance(days, tuple) else (days,)
-        if not chosen:
-            return None, None
-        return midnight(chosen[0]), midnight(chosen[-1] + timedelta(days=1))
-    starts = {
-        "hour": now - timedelta(hours=1),
-        "shift": data.current_shift(source.config.shifts, source.zone, now).start,
-        "today": midnight(today),
-        "week": now - timedelta(days=7),
-    }
-    return starts.get(span), None
 
 
 def _table(source: Source, found: Found, *, unfiltered: bool) -> None:
@@ -108,7 +108,8 @@ def _table(source: Source, found: Found, *, unfiltered: bool) -> None:
     shown = len(found.parts)
     counted = texts.FOUND_ONE if found.total == 1 else texts.FOUND.format(count=f"{found.total:,}")
     if found.total > shown:
-        counted = texts.FOUND_SHOWN.format(count=f"{found.total:,}", shown=shown)
+        template = words.FOUND_MORE if found.more else texts.FOUND_SHOWN
+        counted = template.format(count=f"{found.total:,}", shown=shown)
     st.html(markup.heading(counted))
     st.session_state[_LISTED] = [part.result_id for part in found.parts]
     names = texts.COLUMNS
@@ -125,6 +126,10 @@ def _table(source: Source, found: Found, *, unfiltered: bool) -> None:
             names["age"]: [round(part.age_ms, 1) for part in found.parts],
         },
         height=_TABLE_PX,
+        column_config={
+            names["verdict"]: st.column_config.TextColumn(width=95),
+            names["cause"]: st.column_config.TextColumn(width=150),
+        },
         hide_index=True,
         key=_TABLE,
         on_select=_choose,
@@ -154,6 +159,14 @@ def _choose() -> None:
         st.query_params[RESULT] = listed[rows[0]]
     else:
         _forget()
+
+
+def _scanned() -> None:
+    """A scanner types an id and Enter; the field is empty for the next one at once."""
+    st.session_state[_TYPED] = st.session_state[_SCAN].strip()
+    st.session_state[_SCAN] = ""
+    links.forget()
+    _forget()
 
 
 def _forget() -> None:

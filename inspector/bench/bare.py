@@ -17,6 +17,7 @@ class BareLoop:
     """Detector, crop of its best box, anomaly model; ``requests`` parts in flight."""
 
     def __init__(self, detector: Path, surface: Path, side: int, requests: int, threads: int) -> None:
+        self.requests = requests
         hint = "LATENCY" if requests == 1 else "THROUGHPUT"
         options = {
             "PERFORMANCE_HINT": hint,

@@ -3,26 +3,26 @@
 Both get the same decoded frames from memory, one at a time, at the same input size, with equal numbers
 of threads. The peer is ``ultralytics.YOLO(...).predict`` on its own OpenVINO export in FP32 of the very
 weights that the bundle holds; ours is the bundle as the line runs it: ``uint8`` in, preprocessing in
-the graph, :class:`~inspector.runtimes.yolo.YoloDetector`.
+the graph, :class:`~inspector.runtimes.yolo.YoloDetector`. That is ``ratio``, frame by frame. A line has
+several parts in flight, two requests on the same threads; the peer takes one frame after the other
+whatever it is given. That is ``throughput_ratio``.
 
 On processors that have it, OpenVINO computes an FP32 export in bfloat16 unless told otherwise. Ours is
 told otherwise, so that a verdict does not depend on the processor. The ratio compares like with like,
 both in ``f32``; both left alone are measured beside it.
 
-The network in INT8 is the bundle's, or is
-quantised on the frames for the measurement, which says how fast it is and not how good.
+The network in INT8 is the bundle's, or is quantised on the frames for the measurement, which says how
+fast it is and not how good.
 """
 
 from __future__ import annotations
 
 import contextlib
-import statistics
 import sys
 import tempfile
-import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -30,6 +30,7 @@ from unittest import mock
 import openvino as ov
 import torch
 
+from inspector.bench.turns import IN_FLIGHT, WARM_UP, Runner, Several, interleave, ratio_of
 from inspector.bundle import Bundle
 from inspector.domain import Box, Image
 from inspector.errors import InputError
@@ -43,9 +44,6 @@ from inspector.training.quantise import quantised
 
 CONFIDENCE = 0.25
 IOU = 0.6
-WARM_UP = 10
-TURN = 5
-"""Frames after which the next one has its turn: so short, because other work comes and goes."""
 CALIBRATION = 32
 _SAME_IOU = 0.9
 _CORE = "core.model."
@@ -57,7 +55,9 @@ class DetectorFigures:
     """What the benchmark found; ratios are of frames a second, medians over all turns."""
 
     ratio: float
-    """Ours over the peer's, both computing in ``f32``."""
+    """Ours over the peer's, both computing in ``f32``, a frame at a time."""
+    throughput_ratio: float
+    """The same with two of our requests in flight on as many threads."""
     unpinned_ratio: float
     """The same with both left to OpenVINO's choice, which may be bfloat16."""
     line_over_unpinned: float
@@ -84,25 +84,6 @@ class DetectorFigures:
     """1: the peer, left alone, computes in bfloat16 on this processor."""
     int8_shipped: int
     """1: the network in INT8 is the bundle's; 0: made for the measurement."""
-
-
-@dataclass(slots=True)
-class _Runner:
-    run: Callable[[Image], object]
-    turn_s: list[float] = field(default_factory=list)
-    frame_s: list[float] = field(default_factory=list)
-
-    def turn(self, frames: Sequence[Image]) -> None:
-        started = time.perf_counter()
-        for frame in frames:
-            begun = time.perf_counter()
-            self.run(frame)
-            self.frame_s.append(time.perf_counter() - begun)
-        self.turn_s.append(time.perf_counter() - started)
-
-    @property
-    def median_ms(self) -> float:
-        return 1000 * statistics.median(self.frame_s)
 
 
 def bench_detector(
@@ -133,16 +114,20 @@ def bench_detector(
         whole = OpenVinoNetwork(bundle.file("openvino"), threads, fastest=True)
         fastest = YoloDetector(whole, card, CONFIDENCE)
         int8, shipped = _int8(bundle, frames, folder, threads)
-        runners = [_Runner(run) for run in (*peers, ours.detect, fastest.detect, int8.detect)]
-        _interleave(runners, frames, rounds)
+        runners = [Runner(run) for run in (*peers, ours.detect, fastest.detect, int8.detect)]
+        several = load_detector(bundle, threads=threads, requests=IN_FLIGHT, min_confidence=CONFIDENCE)
+        line = Several(several.detect)
+        interleave([*runners, line], frames, rounds)
+        line.pool.shutdown()
         theirs, unpinned, mine, quick, small = runners
         same, detections = _same_boxes(peers[0], ours, frames[:WARM_UP])
         return DetectorFigures(
-            ratio=_ratio(theirs, mine),
-            unpinned_ratio=_ratio(unpinned, quick),
-            line_over_unpinned=_ratio(unpinned, mine),
-            int8_ratio=_ratio(mine, small),
-            int8_over_peer=_ratio(theirs, small),
+            ratio=ratio_of(theirs, mine),
+            throughput_ratio=ratio_of(theirs, line),
+            unpinned_ratio=ratio_of(unpinned, quick),
+            line_over_unpinned=ratio_of(unpinned, mine),
+            int8_ratio=ratio_of(mine, small),
+            int8_over_peer=ratio_of(theirs, small),
             ours_ms=mine.median_ms,
             int8_ms=small.median_ms,
             peer_ms=theirs.median_ms,
@@ -237,25 +222,6 @@ def _int8(bundle: Bundle, frames: Sequence[Image], folder: Path, threads: int) -
     path = folder / "int8.xml"
     ov.save_model(quantised(ov.Core().read_model(bundle.file("openvino")), seen), path)
     return YoloDetector(OpenVinoNetwork(path, threads), bundle.card, CONFIDENCE), False
-
-
-def _interleave(runners: Sequence[_Runner], frames: Sequence[Image], rounds: int) -> None:
-    for runner in runners:
-        for frame in frames[:WARM_UP]:
-            runner.run(frame)
-    turns = [
-        frames[start : start + TURN] for _ in range(rounds) for start in range(0, len(frames), TURN)
-    ]
-    for number, turn in enumerate(turns):
-        first = number % len(runners)
-        # turn about, so that none always begins
-        for runner in (*runners[first:], *runners[:first]):
-            runner.turn(turn)
-
-
-def _ratio(slow: _Runner, fast: _Runner) -> float:
-    pairs = zip(slow.turn_s, fast.turn_s, strict=True)
-    return statistics.median(a / b for a, b in pairs)
 
 
 def _same_boxes(

@@ -22,14 +22,8 @@ import numpy as np
 from inspector.bench.bare import BareLoop
 from inspector.bench.broker import local_mosquitto
 from inspector.build import build_live_station
-from inspector.config import (
-    Acquisition,
-    Broker,
-    Evidence,
-    LineConfig,
-    SimulatedCamera,
-    StationConfig,
-)
+from inspector.cameraspecs import Acquisition, SimulatedCamera
+from inspector.config import Broker, Evidence, LineConfig, StationConfig
 from inspector.domain import Image
 from inspector.errors import InputError, OutsideError
 from inspector.recipe import load_recipe
@@ -93,6 +87,7 @@ class StationUnderTest:
             broker, topic, accept_simulated=True, deadline_ms=DEADLINE_MS, on_outcome=self._take
         )
         self._free = threading.Semaphore(IN_FLIGHT)
+        self._throttled = True
         self._count = 0
         self.latencies_ms: list[float] = []
         self.review = 0
@@ -122,6 +117,35 @@ class StationUnderTest:
             raise OutsideError("the station lost a part", "See the log above")
         return time.perf_counter() - started
 
+    def paced(self, frames: Sequence[Image], interval_s: float) -> list[float]:
+        """One part each so many seconds, whatever becomes of them.
+
+        Returns milliseconds from when each was due to its verdict; infinite without PASS or FAIL.
+        """
+        late_ms: dict[str, float] = {}
+        due = time.perf_counter()
+        self._throttled = False
+        for image in frames:
+            due += interval_s
+            time.sleep(max(0.0, due - time.perf_counter()))
+            if not self._plc.wait_answered(DEADLINE_MS / 1000):
+                raise OutsideError("the station does not answer", "See the log above")
+            self._count += 1
+            part_id = f"B{self._count:07d}"
+            late_ms[part_id] = 1000 * (time.perf_counter() - due)
+            self._camera.fire(image)
+            self._plc.trigger(part_id)
+        if not self._plc.wait_idle(DEADLINE_MS / 1000 + 1):
+            raise OutsideError("the station lost a part", "See the log above")
+        self._throttled = True
+        return [
+            late_ms[one.part_id] + (one.latency_ms or 0.0)
+            if one.verdict in ("PASS", "FAIL")
+            else float("inf")
+            for one in self._plc.outcomes()
+            if one.part_id in late_ms
+        ]
+
     def close(self) -> None:
         """Leave the broker."""
         self._plc.close()
@@ -129,7 +153,8 @@ class StationUnderTest:
     def _take(self, outcome: PartOutcome) -> None:
         self.latencies_ms.append(outcome.latency_ms or DEADLINE_MS)
         self.review += outcome.verdict not in ("PASS", "FAIL")
-        self._free.release()
+        if self._throttled:
+            self._free.release()
 
 
 @contextmanager
@@ -160,6 +185,30 @@ def station_under_test(config: LineConfig, station: StationConfig) -> Iterator[S
             live.stop()
 
 
+def simulated_camera(station: StationConfig) -> SimulatedCamera:
+    """The station's camera. Raises :class:`InputError` when it films no simulated line."""
+    camera = station.cameras[0] if station.cameras else None
+    if not isinstance(camera, SimulatedCamera):
+        raise InputError(
+            f"station '{station.name}' does not film the simulated line", "Use configs/demo.yaml"
+        )
+    return camera
+
+
+def fastest_loop(station: StationConfig, frames: Sequence[Image]) -> tuple[BareLoop, float]:
+    """The bare loop with the better number of requests in flight, and its parts a second."""
+    recipe = load_recipe(station.recipe)
+    detector, surface = recipe.bundles["detector"], recipe.bundles["surface"]
+    files = detector.file("openvino"), surface.file("openvino")
+    threads = station.threads or os.cpu_count() or 1
+    loops = [BareLoop(*files, detector.card.input.width, n, threads) for n in (1, station.workers)]
+    for loop in loops:
+        loop.run(frames[:20])
+    speeds = [len(frames) / min(loop.run(frames) for _ in range(2)) for loop in loops]
+    speed = max(speeds)
+    return loops[speeds.index(speed)], speed
+
+
 @dataclass(slots=True)
 class _Samples:
     speeds: list[float] = field(default_factory=list)
@@ -170,21 +219,8 @@ def bench_pipeline(
     config: LineConfig, station: StationConfig, *, parts: int, rounds: int
 ) -> PipelineFigures:
     """Measure ``rounds`` pairs of ``parts`` parts at full speed, then at 70 % of the bare loop's."""
-    recipe = load_recipe(station.recipe)
-    detector, surface = recipe.bundles["detector"], recipe.bundles["surface"]
-    files = detector.file("openvino"), surface.file("openvino")
-    threads = station.threads or os.cpu_count() or 1
-    camera = station.cameras[0]
-    if not isinstance(camera, SimulatedCamera):
-        raise InputError(
-            f"station '{station.name}' does not film the simulated line", "Use configs/demo.yaml"
-        )
-    frames = render_frames(parts, camera.seed)
-    loops = {n: BareLoop(*files, detector.card.input.width, n, threads) for n in (1, station.workers)}
-    for loop in loops.values():
-        loop.run(frames[:20])
-    fastest = max(loops, key=lambda n: -min(loops[n].run(frames) for _ in range(2)))
-    bare_loop = loops[fastest]
+    frames = render_frames(parts, simulated_camera(station).seed)
+    bare_loop, _ = fastest_loop(station, frames)
     bare, full = _Samples(), _Samples()
     with station_under_test(config, station) as driver:
         driver.run(frames[:20])
@@ -212,7 +248,7 @@ def bench_pipeline(
         station_p50_ms=p50[1],
         bare_p99_ms=p99[0],
         station_p99_ms=p99[1],
-        bare_requests=fastest,
+        bare_requests=bare_loop.requests,
         parts=parts * rounds * 2,
         review=review,
     )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from inspector.cameras.footage import PICTURES, read_golden, read_picture
-from inspector.config import FolderCamera
+from inspector.cameras.footage import PICTURES, is_cut_short, read_golden, read_picture
+from inspector.cameraspecs import FolderCamera
 from inspector.domain import Frame
-from inspector.errors import CameraError, FootageError
+from inspector.errors import CameraError, FootageError, PictureError
 
 
 class WatchedFolder:
@@ -33,7 +34,8 @@ class WatchedFolder:
     def read(self) -> Frame | None:
         """Wait for the next new picture; None after :meth:`close`.
 
-        Raises :class:`CameraError` when the folder is gone or the new file is no picture.
+        Raises :class:`CameraError` when the folder is gone, :class:`PictureError` for a new file that
+        is no picture, or not the whole of one; the next call waits for the file after it.
         """
         while not self._closed.wait(self._config.poll_s):
             path = self._next_settled()
@@ -41,17 +43,17 @@ class WatchedFolder:
                 return self._frame(path)
         return None
 
+    def reached(self) -> bool:
+        """Whether the folder is there."""
+        return self._config.path.is_dir()
+
     def close(self) -> None:
         """End a waiting :meth:`read`."""
         self._closed.set()
 
     def _next_settled(self) -> Path | None:
         try:
-            files = {
-                path: path.stat().st_size
-                for path in self._config.path.iterdir()
-                if path.suffix.lower() in PICTURES
-            }
+            files = self._files()
         except OSError as error:
             raise CameraError(
                 f"folder camera '{self._config.name}': {self._config.path}: {error.strerror}",
@@ -65,15 +67,30 @@ class WatchedFolder:
         self._sizes = {path: files[path] for path in fresh}
         return settled[0] if settled else None
 
+    def _files(self) -> dict[Path, int]:
+        """The pictures that lie there, with their sizes in bytes."""
+        files: dict[Path, int] = {}
+        for path in self._config.path.iterdir():
+            if path.suffix.lower() in PICTURES:
+                with contextlib.suppress(FileNotFoundError):  # taken away since the folder was listed
+                    files[path] = path.stat().st_size
+        return files
+
     def _frame(self, path: Path) -> Frame:
         if self._seen is not None:
             self._seen.add(path)
         try:
-            image = read_picture(path)
+            image, golden = read_picture(path), read_golden(path)
+            if is_cut_short(path.read_bytes()):
+                raise FootageError(f"{path} is cut short", "Drop it under another name, then rename it")
         except FootageError as error:
             # another program's fault: the part it belonged to gets no frame and goes to review
-            raise CameraError(error.message, error.remedy) from error
-        golden = read_golden(path)
+            raise PictureError(error.message, error.remedy) from error
+        except OSError as error:
+            # removed in this very moment
+            raise PictureError(
+                f"{path} cannot be read: {error.strerror}", "Let it lie longer"
+            ) from error
         frame = Frame(image, self._config.name, self._index, self._clock(), golden=golden)
         self._index += 1
         return frame

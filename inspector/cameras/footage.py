@@ -110,6 +110,11 @@ def read_picture(path: Path) -> Image:
     return np.asarray(image, dtype=np.uint8)
 
 
+def is_cut_short(data: bytes) -> bool:
+    """Whether a JPEG lacks its end, whose place OpenCV fills with grey."""
+    return data.startswith(b"\xff\xd8") and not data.rstrip(b"\0\r\n").endswith(b"\xff\xd9")
+
+
 def read_golden(path: Path) -> Image | None:
     """The golden image of a picture's position, None where there is none.
 

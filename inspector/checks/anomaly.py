@@ -18,6 +18,7 @@ from inspector.domain import (
     Part,
     Score,
 )
+from inspector.mask import Mask
 from inspector.ports import AnomalyModel
 
 HOT = 0.8
@@ -25,7 +26,11 @@ HOT = 0.8
 
 
 class AnomalyCheck:
-    """Implements :class:`inspector.ports.Check`; the score is the model's own, raw."""
+    """Implements :class:`inspector.ports.Check`; the score is the model's own, raw.
+
+    A finding's mask is what the map says is odd: at least as hot as the review threshold, or, where the
+    map stays below it, as the hottest spot by ``HOT``.
+    """
 
     def __init__(
         self,
@@ -59,6 +64,7 @@ class AnomalyCheck:
                 self._threshold,
                 hot_box(result, box),
                 self._review,
+                mask=hot_mask(result, box, self._review),
             )
             for result, box in scored
             # not '>=': a score that is no number must not pass by failing every comparison
@@ -103,6 +109,28 @@ def hot_box(result: AnomalyMap, region: Box) -> Box:
         float(xs.max() + 1) / columns,
         float(ys.max() + 1) / rows,
     )
+
+
+def hot_mask(result: AnomalyMap, region: Box, threshold: float) -> Mask | None:
+    """The pixels of the picture at least as hot as ``threshold``; None when the map is cold all over.
+
+    A map whose maximum stays below the threshold, as of a model whose score is not its map's maximum,
+    is cut at ``HOT`` of its maximum.
+    """
+    heat = result.heat
+    hottest = float(heat.max())
+    if hottest <= 0:
+        return None
+    width, height = max(1, round(region.width)), max(1, round(region.height))
+    # nearest keeps the cells' edges, so that the mask claims no finer resolution than the map has
+    hot = (heat >= (threshold if hottest >= threshold else HOT * hottest)).astype(np.uint8)
+    pixels = cv2.resize(hot, (width, height), interpolation=cv2.INTER_NEAREST).astype(np.bool_)
+    rows, columns = np.flatnonzero(pixels.any(1)), np.flatnonzero(pixels.any(0))
+    if not rows.size:
+        # a region smaller than its map may lose the spot
+        return None
+    cut = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return Mask.of(cut, round(region.x1) + int(columns[0]), round(region.y1) + int(rows[0]))
 
 
 def no_part(check: str, image: Image) -> Finding:

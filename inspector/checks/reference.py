@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from inspector.checks.differences import AGREEMENT_MIN, Comparison, compare, crop_of
+import numpy as np
+
+from inspector.checks.differences import AGREEMENT_MIN, TOLERANT, Comparison, compare, crop_of
 from inspector.domain import (
     Box,
     Cause,
@@ -25,7 +28,8 @@ LABEL = "difference"
 """What a finding is called where no judge names it."""
 MIN_SCORE = 0.01
 """Weaker opinions are dropped."""
-NMS_IOU = 0.5
+FUSION_IOU = 0.5
+"""Boxes of one label that overlap so much are of one defect."""
 CANDIDATES_LIMIT = 400
 """More differences than that are no defects: the golden image does not fit."""
 
@@ -93,7 +97,7 @@ class ReferenceCheck:
         return [
             Detection(LABEL, candidate.strength, candidate.box)
             for candidate in comparison.candidates
-            if candidate.area >= self._min_area
+            if candidate.scale == TOLERANT and candidate.area >= self._min_area
         ]
 
     def _misfit(self, comparison: Comparison, frame: Frame) -> Finding | None:
@@ -113,7 +117,8 @@ def judged(comparison: Comparison, judge: Callable[[Image], Opinion], side: int)
     """What the judge takes for defects, most confident first, one box a defect and label.
 
     A defect that fell into several candidates is reported once: their boxes, moved to where the judge
-    sees the defect's sides, overlap.
+    sees the defect's sides, overlap, and their mean by confidence is nearer than any of them. Source:
+    Solovyev et al., "Weighted boxes fusion", Image and Vision Computing 2021.
     """
     rows, columns = comparison.picture.shape
     found: list[Detection] = []
@@ -131,8 +136,20 @@ def judged(comparison: Comparison, judge: Callable[[Image], Opinion], side: int)
             for label, score in opinion.scores.items()
             if not score < MIN_SCORE
         ]
+    return _fused(found)
+
+
+def _fused(found: Sequence[Detection]) -> list[Detection]:
+    """One detection for all of a label that overlap the most confident of them."""
+    left = sorted(found, key=lambda item: -item.confidence)
     kept: list[Detection] = []
-    for one in sorted(found, key=lambda item: -item.confidence):
-        if all(other.label != one.label or other.box.iou(one.box) < NMS_IOU for other in kept):
-            kept.append(one)
+    while left:
+        first = left[0]
+        same = [
+            one for one in left if one.label == first.label and one.box.iou(first.box) >= FUSION_IOU
+        ]
+        left = [one for one in left if one not in same]
+        weights = [one.confidence for one in same]
+        sides = np.average([(b.x1, b.y1, b.x2, b.y2) for b in (one.box for one in same)], 0, weights)
+        kept.append(replace(first, box=Box(*map(float, sides))))
     return kept

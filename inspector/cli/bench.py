@@ -16,6 +16,7 @@ from inspector.logs import configure_logging
 
 DETECTOR_BUNDLE = DEMO_CONFIG.parent / "recipes" / "pump-cover" / "detector"
 
+ANOMALY_BUNDLE = DEMO_CONFIG.parent / "recipes" / "pump-cover" / "surface"
 TILED_BUNDLE = DEMO_CONFIG.parent / "recipes" / "pump-cover" / "detector"
 
 app = typer.Typer(help="Side-by-side measurements, ratios in one run.", no_args_is_help=True)
@@ -50,6 +51,33 @@ def pipeline(
 
 
 @app.command()
+def line(
+    config: Annotated[Path, typer.Option("--config", help="The line's configuration")] = DEMO_CONFIG,
+    parts: Annotated[int, typer.Option(min=40, help="Parts at each pace")] = 1000,
+    messages: Annotated[int, typer.Option(min=20, help="Results by either client")] = 1000,
+) -> None:
+    """Paced triggers at 50, 70, 85 and 100 % of the bare two-model loop, through a real mosquitto."""
+    # only here: a line computer needs none of it
+    from inspector.bench.line import bench_line
+
+    line_config, station = load_station(config, None)
+    figures = bench_line(line_config, station, parts=parts, messages=messages)
+    say(f"bare loop {figures.bare_parts_per_s:7.1f} parts/s")
+    for pace in figures.paces:
+        say(
+            f"{pace.share:4.0%} {pace.parts_per_s:7.1f} parts/s  p50 {pace.p50_ms:7.2f} ms  "
+            f"p99 {pace.p99_ms:7.2f} ms  p99.9 {pace.p999_ms:7.2f} ms  "
+            f"{pace.misses} of {figures.parts} missed {figures.deadline_ms:g} ms"
+        )
+    say(f"without a miss up to {figures.highest_without_miss:.1f} parts/s")
+    say(
+        f"verdict to subscriber, p99: {figures.publish_p99_ms:.2f} ms, bare paho "
+        f"{figures.raw_p99_ms:.2f} ms: {figures.publish_p99_ms / figures.raw_p99_ms:.2f} times"
+    )
+    say(json.dumps({name: round(value, 4) for name, value in figures.flat.items()}))
+
+
+@app.command()
 def detector(
     bundle: Annotated[Path, typer.Option("--bundle", help="The detector's bundle")] = DETECTOR_BUNDLE,
     frames: Annotated[int, typer.Option(min=10, help="Frames of the simulated line a round")] = 100,
@@ -72,8 +100,34 @@ def detector(
         f"{figures.unpinned_ratio:.2f} times as fast as the peer left alone"
     )
     say(f"ours in f32          {figures.ours_ms:7.2f} ms a frame, {figures.ratio:.2f} times as fast")
+    say(f"two parts in flight  {figures.throughput_ratio:18.2f} times as many frames a second")
     say(f"ours in INT8         {figures.int8_ms:7.2f} ms a frame, {figures.int8_ratio:.2f} times ours")
     say(json.dumps({name: round(value, 4) for name, value in asdict(figures).items()}))
+
+
+@app.command()
+def anomaly(
+    bundle: Annotated[Path, typer.Option("--bundle", help="The anomaly bundle")] = ANOMALY_BUNDLE,
+    frames: Annotated[int, typer.Option(min=10, help="Frames of the simulated line a round")] = 100,
+    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds")] = 7,
+    threads: Annotated[int, typer.Option(min=1, help="Of each network")] = 2,
+) -> None:
+    """Our anomaly check against the bare network and anomalib's own inferencer on the same network."""
+    # only here: a line computer needs none of it
+    from inspector.bench.anomaly import bench_anomaly
+    from inspector.bench.pipeline import render_frames
+
+    figures = bench_anomaly(
+        Bundle.load(bundle), render_frames(frames, line_seed=7), rounds=rounds, threads=threads
+    )
+    say(f"anomalib's inferencer {figures.peer_ms:7.2f} ms a frame")
+    say(f"bare network          {figures.bare_ms:7.2f} ms a frame")
+    say(
+        f"our check             {figures.check_ms:7.2f} ms a frame, {figures.ratio:.2f} times as "
+        f"fast as anomalib's, {figures.check_over_bare:.2f} times as fast as the bare network"
+    )
+    say(f"two parts in flight   {figures.throughput_ratio:7.2f} times as many frames as anomalib's")
+    say(json.dumps({name: round(value, 6) for name, value in asdict(figures).items()}))
 
 
 @app.command()
@@ -96,3 +150,24 @@ def tiling(
         say(f"{one:5d} x {one:<5d} {calls:5.0f} tiles  {total:9.1f} ms  {each:8.2f} ms a megapixel")
     say(f"time grows with the area to the power of {figures['time_exponent']:.3f}")
     say(json.dumps({name: round(value, 4) for name, value in figures.items()}))
+
+
+@app.command()
+def dashboard(
+    parts: Annotated[int, typer.Option(min=1000, help="Inspections in the database")] = 1_000_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Runs of each page")] = 20,
+    folder: Annotated[
+        Path | None, typer.Option(help="Keep the database here, and take the one that is here")
+    ] = None,
+) -> None:
+    """Every page of the dashboard over a database of a million inspections."""
+    # only here: a line computer needs none of it
+    from inspector.bench.dashboard import as_json, bench_dashboard
+
+    figures = bench_dashboard(parts, rounds, folder, lambda text: typer.echo(text, err=True))
+    for name, times in figures.items():
+        say(
+            f"{name:15s} p50 {times.p50_s:6.3f} s  p95 {times.p95_s:6.3f} s  "
+            f"(processor, p95: {times.processor_p95_s:6.3f} s)"
+        )
+    say(as_json(figures))

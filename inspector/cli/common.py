@@ -9,6 +9,9 @@ from pathlib import Path
 from inspector.config import LineConfig, StationConfig, load_config
 from inspector.errors import InputError
 
+NOWHERE = "no/plant/no/line/station/vision"
+"""A topic that nothing is published on."""
+
 
 def load_station(path: Path, name: str | None) -> tuple[LineConfig, StationConfig]:
     """The line's configuration and the station meant by ``--station``, or the only one."""

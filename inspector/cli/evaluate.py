@@ -9,14 +9,11 @@ from typing import Annotated
 import typer
 
 from inspector.build import build_station
-from inspector.cli.common import command_line, say
+from inspector.cli.common import NOWHERE, command_line, say
 from inspector.config import StationConfig
 from inspector.errors import InputError
 from inspector.logs import configure_logging
 from inspector.recipe import load_recipe
-
-NOWHERE = "no/plant/no/line/station/vision"
-"""A topic that nothing is published on."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -44,6 +41,12 @@ def evaluate(
         bool,
         typer.Option("--repeats", help="What stands before the last _ of a file's name is one part"),
     ] = False,
+    disturbed: Annotated[
+        bool,
+        typer.Option(
+            "--disturbed", help="Also inspect up to 80 parts under 12 disturbances, in 3 grades"
+        ),
+    ] = False,
     log: Annotated[str, typer.Option("--log", help="debug, info, warning or error")] = "warning",
 ) -> None:
     """Measure a recipe on the test split of a data set, and write the report."""
@@ -61,7 +64,9 @@ def evaluate(
             "pip install 'line-inspector[report]'",
         ) from error
     outputs = Outputs.proven(report, predictions)
-    loaded = load_recipe(recipe)
+    loaded = load_recipe(recipe, promises="attainable")
+    for warning in loaded.warnings:
+        sys.stderr.write(f"{loaded.recipe_id}: {warning}\n")
     read = read_data(data)
     config = StationConfig(name="evaluate", topic=NOWHERE, recipe=recipe, workers=1)
     evaluation = evaluate_recipe(
@@ -70,6 +75,7 @@ def evaluate(
         outputs,
         iou=iou,
         repeated=repeats,
+        disturbed=disturbed,
         command=command_line(),
         progress=sys.stderr if sys.stderr.isatty() else None,
     )

@@ -26,6 +26,13 @@ def demo(
     parts: Annotated[int | None, typer.Option(min=6, help="End after so many parts")] = None,
     seed: Annotated[int, typer.Option(help="Of the parts on the belt")] = 2026,
     interval: Annotated[float, typer.Option(min=0.02, help="Seconds between two parts")] = 0.5,
+    lamp_decay: Annotated[
+        float,
+        typer.Option(min=0, max=10, help="Percent of its light that the lamp loses with each part"),
+    ] = 0.0,
+    challenge: Annotated[
+        int | None, typer.Option(min=1, help="Ask for a challenge after so many parts")
+    ] = None,
     port: Annotated[int, typer.Option(help="Of the dashboard")] = 8501,
     config: Annotated[Path, typer.Option("--config", help="The line's configuration")] = DEMO_CONFIG,
     log: Annotated[str, typer.Option("--log", help="debug, info, warning or error")] = "warning",
@@ -39,7 +46,7 @@ def demo(
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    options = DemoOptions(parts, seed, interval, station.deadline_ms)
+    options = DemoOptions(parts, seed, interval, station.deadline_ms, lamp_decay / 100, challenge)
     demonstration = Demonstration(line, station, options)
     with ExitStack() as open_things:
         if not headless:
@@ -48,6 +55,8 @@ def demo(
         demonstration.run(stopping, say)
         say(demonstration.tally.progress())
         say(demonstration.tally.report())
+        if lamp_decay:
+            say(demonstration.lamp_report())
         say("counters reconcile" if not demonstration.mismatches else "counters do NOT reconcile")
         if parts is not None and not stopping.is_set():
             verdict_of(demonstration)

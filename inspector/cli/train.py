@@ -64,6 +64,9 @@ def detector(
     resume_dir: Annotated[
         Path | None, typer.Option(help="Where an interrupted training goes on [default: beside OUT]")
     ] = None,
+    members: Annotated[
+        int, typer.Option(min=1, max=8, help="With 'reference': networks whose opinions are averaged")
+    ] = 1,
     seed: Seed = 0,
 ) -> None:
     """Train on boxes, outlines or a folder a class; what no option says is chosen from the data.
@@ -82,6 +85,7 @@ def detector(
             out,
             minutes=minutes,
             epochs=epochs,
+            members=members,
             seed=seed,
             allow_findings=allow_findings,
             resume_dir=resume_dir,
@@ -108,19 +112,71 @@ def detector(
 def anomaly(
     good: Annotated[Path, typer.Argument(help="Folder of pictures of good parts")],
     out: Out,
-    method: Annotated[str, typer.Option(help="Anomaly method")] = "patchcore",
+    method: Annotated[
+        str, typer.Option(help="'patchcore', or any model of anomalib's by name")
+    ] = "patchcore",
     backbone: Annotated[str, typer.Option(help="Feature extractor")] = "tf_efficientnet_lite0",
+    weights: Annotated[
+        Path | None, typer.Option(help="Of another backbone: a file; of another method: a folder")
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(help="Network's input, such as 448x448 [default: by the pictures]")
+    ] = None,
+    tile: Annotated[
+        int | None, typer.Option(min=64, help="Side of the tiles, in pixels of the pictures")
+    ] = None,
+    no_tile: Annotated[bool, typer.Option("--no-tile", help="Pictures as a whole")] = False,
+    layers: Annotated[
+        str | None, typer.Option(help="Stages of the backbone, such as blocks.2,blocks.4")
+    ] = None,
+    rotate: Annotated[
+        bool | None, typer.Option("--rotate/--no-rotate", help="Parts lie at any rotation")
+    ] = None,
+    even_light: Annotated[
+        bool | None,
+        typer.Option("--even-light/--no-even-light", help="Bring pictures to the good ones' light"),
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option(help="What to look at, x1,y1,x2,y2 as shares of the sides")
+    ] = None,
+    mask: Annotated[
+        Path | None, typer.Option(help="A picture, black where nothing is looked at")
+    ] = None,
     bank: Annotated[int, typer.Option(min=1, help="Patch features kept")] = 2000,
     seed: Seed = 0,
 ) -> None:
-    """Learn what good parts look like, from good parts alone."""
+    """Learn what good parts look like, from good parts alone.
+
+    What no option says is chosen from the pictures, and told on the bundle's card.
+    """
     try:
         from inspector.training.anomaly import train_anomaly
+        from inspector.training.goodparts import AnomalyWishes
     except ModuleNotFoundError as error:
         raise _missing(error) from error
+    if tile is not None and no_tile:
+        raise InputError("--tile and --no-tile exclude each other", "Give one of them")
     card = train_anomaly(
-        good, out, method=method, backbone=backbone, bank=bank, seed=seed, command=command_line()
+        good,
+        out,
+        method=method,
+        backbone=backbone,
+        weights=weights,
+        wishes=AnomalyWishes(
+            size=None if size is None else _size(size),
+            tile=0 if no_tile else tile,
+            layers=None if layers is None else tuple(layers.split(",")),
+            rotate=rotate,
+            even_light=even_light,
+            region=None if region is None else _region(region),
+        ),
+        mask=mask,
+        bank=bank,
+        seed=seed,
+        command=command_line(),
     )
+    for sentence in card.training:
+        say(sentence)
     say(f"{out}: threshold {card.calibration['threshold']}")
 
 
@@ -182,6 +238,25 @@ def simulated(
         say(f"{good_crops(out, parts, seed)} crops in {out}")
     else:
         say(str(simulated_dataset(out, parts, seed)))
+
+
+def _size(text: str) -> tuple[int, int]:
+    """Width and height of ``448x320``, or of ``448`` for a square."""
+    numbers = text.lower().split("x")
+    if len(numbers) > 2 or not all(number.strip().isdecimal() for number in numbers):
+        raise InputError(f"--size {text} is no size", "Give WIDTHxHEIGHT, such as 448x448")
+    return int(numbers[0]), int(numbers[-1])
+
+
+def _region(text: str) -> tuple[float, float, float, float]:
+    try:
+        x1, y1, x2, y2 = (float(number) for number in text.split(","))
+    except ValueError:
+        raise InputError(
+            f"--region {text} is no region",
+            "Give x1,y1,x2,y2 as shares of the sides, such as 0.1,0,0.9,1",
+        ) from None
+    return x1, y1, x2, y2
 
 
 def _figures(metrics: dict[str, float | tuple[float, float]]) -> str:

@@ -1,17 +1,15 @@
-"""The commands of daily work: run, replay, check, crop, db upgrade."""
+"""The commands of daily work: replay, crop, db upgrade."""
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from inspector.build import build_live_station, build_recorder, build_station
+from inspector.build import build_recorder, build_station
 from inspector.cameras.footage import expand_footage, open_footage
 from inspector.cli.common import load_station, say
 from inspector.config import load_config
@@ -38,24 +36,8 @@ db = typer.Typer(help="The records database.", no_args_is_help=True)
 
 def add_to(app: typer.Typer) -> None:
     """Register these commands."""
-    for command in (run, replay, check, crop):
+    for command in (replay, crop):
         app.command()(command)
-
-
-def run(config: Config, station: StationOption = None, log: LogLevel = "info") -> None:
-    """The line-side daemon: inspect until told to stop."""
-    configure_logging(log)
-    line, chosen = load_station(config, station)
-    live = build_live_station(line, chosen)
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
-    live.start()
-    try:
-        while not stopping.wait(0.2) and not live.line.ended:
-            live.check()
-    finally:
-        live.stop()
 
 
 def replay(
@@ -107,30 +89,6 @@ def replay(
         say(f"{len(changes)} parts changed their verdict")
     if summary.problems:
         raise InputError("; ".join(summary.problems))
-
-
-WEAK_MAP50 = 0.5
-"""Below it ``check`` warns: half of what the detector reports is wrong, or half is missed."""
-
-
-def check(config: Config) -> None:
-    """Validate everything: configuration, recipes, models, footage paths."""
-    configure_logging("warning")
-    line = load_config(config)
-    for station in line.stations:
-        recipe = load_recipe(station.recipe)
-        build_station(recipe, station, live=True)
-        say(
-            f"{station.name}: recipe {recipe.recipe_id} version {recipe.text.version}, "
-            f"hash {recipe.recipe_hash[:16]}, {len(recipe.text.checks)} checks: good"
-        )
-        for name, bundle in recipe.bundles.items():
-            reached = bundle.card.metrics.get("map50")
-            if isinstance(reached, float) and reached < WEAK_MAP50:
-                sys.stderr.write(
-                    f"{station.name}: model '{name}' reached a mAP50 of {reached:.2f} on its "
-                    "validation data, which is little: train it longer, or on more pictures\n"
-                )
 
 
 def crop(

@@ -10,6 +10,8 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
+from inspector.disturbances import GRADES
+from inspector.evaluation.disturbed import Disturbed
 from inspector.evaluation.objects import ClassFigures
 from inspector.evaluation.parts import Ranking
 
@@ -62,6 +64,42 @@ def scores(good: Sequence[float], faulty: Sequence[float], threshold: float, rev
     if review < threshold:
         axes.axvline(review, color=INK, linewidth=1.2, linestyle="--", label="review from here")
     axes.yaxis.get_major_locator().set_params(integer=True)
+    _legend(axes)
+    return _svg(figure)
+
+
+def disturbed(rows: Sequence[Disturbed]) -> str:
+    """The operating curve: good parts that pass and faulty ones that are stopped, by grade."""
+    figure, axes = _axes("grade of disturbance", "share of parts")
+    names = list(dict.fromkeys(row.name for row in rows))
+    for number, name in enumerate(names):
+        here = [row for row in rows if row.name == name]
+        for colour, values in (
+            (GOOD, [row.good_passed for row in here]),
+            (FAULTY, [row.faulty_stopped for row in here]),
+        ):
+            told = [
+                (row.grade, value) for row, value in zip(here, values, strict=True) if value is not None
+            ]
+            if told:
+                line = LINES[number % len(LINES)]
+                axes.plot(*zip(*told, strict=True), line, color=colour, linewidth=0.8, alpha=0.4)
+    for colour, label, share in (
+        (GOOD, "good parts passed, mean", [row.good_passed for row in rows]),
+        (FAULTY, "faulty parts stopped, mean", [row.faulty_stopped for row in rows]),
+    ):
+        means = []
+        for grade in range(len(GRADES)):
+            known = [
+                value
+                for row, value in zip(rows, share, strict=True)
+                if row.grade == grade and value is not None
+            ]
+            means += [(grade, sum(known) / len(known))] if known else []
+        if means:
+            axes.plot(*zip(*means, strict=True), "o-", color=colour, linewidth=2, label=label)
+    axes.set_xticks(range(len(GRADES)), GRADES)
+    axes.set(ylim=(-0.02, 1.04))
     _legend(axes)
     return _svg(figure)
 

@@ -7,15 +7,18 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TextIO
 
 import typer
 
+from inspector.disturbances import DISTURBANCES, GRADES
 from inspector.errors import InputError, StorageError
 from inspector.evaluation.data import EvaluationData
+from inspector.evaluation.disturbed import Disturbed, chosen, inspect_disturbed
+from inspector.evaluation.disturbed import lines as disturbed_lines
 from inspector.evaluation.page import number, percent, render
 from inspector.evaluation.parts import Share
 from inspector.evaluation.run import Outcome, evaluate, prove_fit
@@ -66,12 +69,14 @@ def evaluate_recipe(
     *,
     iou: float | None = None,
     repeated: bool = False,
+    disturbed: bool = False,
     command: str = "",
     progress: TextIO | None = None,
 ) -> Evaluation:
     """Inspect all pictures, measure, and write what is asked for.
 
-    ``progress``: where a bar is drawn. Raises :class:`InputError` when recipe and data do not fit.
+    ``disturbed``: parts are inspected once more on disturbed pictures. ``progress``: where a bar is
+    drawn. Raises :class:`InputError` when recipe and data do not fit.
     """
     notes = prove_fit(station.recipe, data)
     if progress is None:
@@ -91,6 +96,8 @@ def evaluate_recipe(
         iou=iou,
         repeated=repeated,
     )
+    if disturbed:
+        evaluation = replace(evaluation, disturbed=_disturbed(station, outcomes, progress))
     if outputs.report is not None and outputs.page is not None:
         text = json.dumps(report(evaluation), indent=1, ensure_ascii=False, allow_nan=False)
         page = render(evaluation)
@@ -98,6 +105,23 @@ def evaluate_recipe(
             json_file.write(text + "\n")
             page_file.write(page)
     return evaluation
+
+
+def _disturbed(
+    station: Station, outcomes: Sequence[Outcome], progress: TextIO | None
+) -> tuple[Disturbed, ...]:
+    parts = chosen(outcomes)
+    if not parts:
+        raise InputError(
+            "the data do not say which part is good and which is faulty",
+            "Give a folder test/<kind>/, or leave out --disturbed",
+        )
+    rows = inspect_disturbed(station, parts)
+    if progress is None:
+        return tuple(rows)
+    count = len(DISTURBANCES) * len(GRADES)
+    with typer.progressbar(rows, count, label="disturbing", file=progress) as bar:
+        return tuple(bar)
 
 
 def _inspected(outcomes: Iterable[Outcome], outputs: Outputs) -> list[Outcome]:
@@ -160,6 +184,11 @@ def table(evaluation: Evaluation) -> Iterator[str]:
             f"miss {percent(agreement.miss.rate)}, false alarm {percent(agreement.false_alarm.rate)}, "
             f"kappa {number(agreement.kappa)} (REVIEW as reject)"
         )
+    for point in evaluation.operating:
+        yield (
+            f"{point.name}: {_of(point.escapes)} escape, {_of(point.false_rejects)} good FAIL, "
+            f"{_of(point.diverted)} good REVIEW ({point.note})"
+        )
     if evaluation.objects is not None:
         yield from _objects(evaluation)
     if evaluation.ranking is not None:
@@ -177,7 +206,13 @@ def table(evaluation: Evaluation) -> Iterator[str]:
             f"latency p50 {latency['p50']:.1f} ms, p95 {latency['p95']:.1f} ms, "
             f"p99 {latency['p99']:.1f} ms"
         )
+    if evaluation.disturbed:
+        yield from disturbed_lines(evaluation.disturbed)
     yield from (f"note: {note}" for note in evaluation.notes)
+
+
+def _of(share: Share) -> str:
+    return f"{share.count} of {share.of}"
 
 
 def _line(name: str, share: Share) -> str:

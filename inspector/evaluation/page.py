@@ -163,6 +163,11 @@ def _charts(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
         )
     if evaluation.ranking is not None:
         yield "ROC of the anomaly score", charts.roc(evaluation.ranking)
+    if evaluation.disturbed:
+        yield (
+            "Verdicts on disturbed pictures, each disturbance thin",
+            charts.disturbed(evaluation.disturbed),
+        )
     checks = list(
         dict.fromkeys(s.check for outcome in evaluation.outcomes for s in outcome.judged.scores)
     )

@@ -16,13 +16,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.stats import binomtest, norm
+from scipy.stats import norm
 from sklearn.metrics import cohen_kappa_score, roc_auc_score, roc_curve
 
+from inspector.conformal import CONFIDENCE, upper_bound
 from inspector.domain import Verdict
 from inspector.evaluation.run import Outcome
-
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +38,7 @@ class Share:
     @property
     def upper(self) -> float | None:
         """One-sided exact 95 % upper bound (Clopper and Pearson, 1934); None without a part."""
-        if not self.of:
-            return None
-        test = binomtest(self.count, self.of, alternative="less")
-        return float(test.proportion_ci(CONFIDENCE, method="exact").high)
+        return upper_bound(self.count, self.of)
 
 
 @dataclass(frozen=True, slots=True)

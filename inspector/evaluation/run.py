@@ -7,42 +7,33 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from inspector.cameras.footage import read_picture
 from inspector.checks.reference import LABEL as DIFFERENCE
 from inspector.checks.regions import PART_CONFIDENCE
 from inspector.checkspecs import AnomalySpec, AssemblySpec, ClassifySpec, DetectSpec, check_name
-from inspector.datasets.pictures import decode, open_picture
 from inspector.domain import (
     Box,
     Cause,
     Detection,
     Finding,
     FindingKind,
-    Frame,
     Image,
-    Part,
-    Trigger,
     Verdict,
 )
-from inspector.errors import DataError, FootageError, InputError
+from inspector.errors import DataError, InputError
 from inspector.evaluation.data import GOOD, EvaluationData, Sample
-from inspector.golden import golden_file
 from inspector.mask import Mask
 from inspector.recipe import CrossingTrigger, Recipe
 from inspector.station import Judged, Station, aborted
+from inspector.stills import read_golden, read_still, still
 
 SEVERAL = "several"
 """The kind of a part with faults of more than one label."""
-DEFAULT_THRESHOLD = 0.5
-"""Of a detector's confidence, where neither recipe nor card state one; as the station has it."""
 MIN_CONFIDENCE = 0.001
 """Of the detections that an evaluation wants to see: average precision needs the weak ones too."""
 ONE_OBJECT = 0.5
 """Two checks whose boxes of one label overlap so much (IoU) have seen one object."""
 Polygon: TypeAlias = tuple[tuple[float, float], ...]
 """Corners ``x, y`` in pixels."""
-_DEADLINE_S = 3600.0
-"""Nobody waits for the verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +127,7 @@ class Reading:
             name = check_name(spec)
             bundle = recipe.bundles.get(spec.model) if spec.model else None
             labels = bundle.card.labels if bundle else ()
-            threshold = spec.threshold
-            if threshold is None:
-                calibrated = bundle.card.calibration if bundle else {}
-                threshold = float(calibrated.get("threshold", DEFAULT_THRESHOLD))
+            threshold = recipe.thresholds(spec).fail
             if isinstance(spec, DetectSpec):
                 detected[name] = frozenset(spec.labels or labels)
                 planned |= bool(spec.criteria)
@@ -259,11 +247,8 @@ def _outcome(
             problem=problem,
         )
     golden, problem = _golden(sample)
-    frame = Frame(image, sample.path.stem, index, float(index), recorded=True, golden=golden)
-    trigger = Trigger(
-        0, index + 1, f"image#{index + 1}", float(index), _DEADLINE_S, station.recipe.recipe_id
-    )
-    part = Part(trigger, (frame,))
+    part = still(sample.path, image, index, station.recipe.recipe_id, golden)
+    (frame,) = part.frames
     started = time.perf_counter()
     judged = station.inspect(part)
     elapsed_ms = (time.perf_counter() - started) * 1000
@@ -303,28 +288,16 @@ def _truth(
 
 def _read(sample: Sample) -> tuple[Image | None, str]:
     try:
-        # its size is known before it fills the memory, and a truncated file is not filled up with grey
-        data = sample.path.read_bytes()
-        decode(open_picture(data), data)
-        return read_picture(sample.path), ""
-    except OSError as error:
-        # one broken picture must not cost the figures of the others; the report names it
-        return None, f"{sample.path} cannot be read: {error.strerror}"
+        return read_still(sample.path), ""
     except DataError as error:
-        # the same
-        return None, f"{sample.path}: {error.message}"
-    except FootageError as error:
-        # the same, of what OpenCV alone cannot read
+        # one broken picture must not cost the figures of the others; the report names it
         return None, error.message
 
 
 def _golden(sample: Sample) -> tuple[Image | None, str]:
-    path = golden_file(sample.path)
-    if path is None:
-        return None, ""
     try:
-        return read_picture(path), ""
-    except FootageError as error:
+        return read_golden(sample.path), ""
+    except DataError as error:
         # the part is inspected as if its position had none, and the report says so
         return None, error.message
 

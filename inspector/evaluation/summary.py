@@ -11,11 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from inspector.contract import FindingRecord
+from inspector.evaluation import disturbed as by_disturbance
 from inspector.evaluation import objects as by_object
 from inspector.evaluation import parts as by_part
 from inspector.evaluation import pixels as by_pixel
 from inspector.evaluation.data import EvaluationData
+from inspector.evaluation.disturbed import Disturbed
 from inspector.evaluation.objects import NONE, ObjectFigures
+from inspector.evaluation.operating import OperatingPoint, operating_points
 from inspector.evaluation.parts import Agreement, PartFigures, Ranking, Repeats, Share
 from inspector.evaluation.pixels import PixelFigures
 from inspector.evaluation.run import Outcome, Reading
@@ -48,11 +51,15 @@ class Evaluation:
     published: tuple[float, float | None, float | None] | None
     """IoU, mean average precision and F-score by the published protocol, where it was asked for."""
     parts: PartFigures | None
+    operating: tuple[OperatingPoint, ...]
+    """Of the anomaly checks: the recipe's, and anomalib's default beside it."""
     ranking: Ranking | None
     pixels: PixelFigures | None
     repeats: Repeats | None
     created: datetime
     command: str
+    disturbed: tuple[Disturbed, ...] = ()
+    """How the verdicts stand up to disturbed pictures, where it was asked for."""
 
     @property
     def unreadable(self) -> tuple[Outcome, ...]:
@@ -133,7 +140,7 @@ def summarise(
     """Measure. ``iou``: also by the published protocol at that IoU; ``repeated``: file names say which
     pictures are of one part."""
     reading = Reading.of(recipe)
-    notes = [*notes, *_notes(outcomes)]
+    notes = [*recipe.warnings, *notes, *_notes(outcomes)]
     labels, compared = data.labels, outcomes
     nameless = not set(labels) & reading.models
     if nameless:
@@ -163,6 +170,7 @@ def summarise(
         masks,
         published,
         told,
+        operating_points(recipe, outcomes),
         by_part.rank(outcomes),
         by_pixel.measure(outcomes) if data.has_masks else None,
         by_part.repeats(outcomes) if repeated else None,
@@ -226,6 +234,8 @@ def report(evaluation: Evaluation) -> dict[str, Any]:
             "version": recipe.text.version,
             "hash": recipe.recipe_hash,
             "modelHash": recipe.model_hash,
+            "promise": None if recipe.text.stated is None else recipe.text.stated.promise.model_dump(),
+            "kept": None if recipe.settled is None else recipe.settled.kept.model_dump(),
             "models": {
                 name: {
                     "task": bundle.card.task,
@@ -252,6 +262,7 @@ def report(evaluation: Evaluation) -> dict[str, Any]:
         "parts": _parts(evaluation),
         "latencyMs": evaluation.latency_ms,
         "stagesMs": evaluation.stages_ms,
+        "disturbed": by_disturbance.report(evaluation.disturbed),
         "notes": list(evaluation.notes),
     }
 
@@ -312,6 +323,17 @@ def _parts(evaluation: Evaluation) -> dict[str, Any] | None:
             "faulty": ranking.faulty,
             "curve": [list(point) for point in ranking.curve],
         },
+        "operating": [
+            {
+                "name": point.name,
+                "thresholds": dict(point.thresholds),
+                "escapes": _share(point.escapes),
+                "falseRejects": _share(point.false_rejects),
+                "goodInReview": _share(point.diverted),
+                "note": point.note,
+            }
+            for point in evaluation.operating
+        ],
         "repeats": None if again is None else {**_share(again.parts), "looks": again.looks},
     }
 

@@ -107,6 +107,13 @@ def storage_failures(url: URL) -> Iterator[None]:
         raise known from error
 
 
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection for questions, whose failures are told as :func:`storage_failures` tells them."""
+    with storage_failures(engine.url), engine.connect() as connection:
+        yield connection
+
+
 def storage_error(error: SQLAlchemyError, url: URL) -> StorageError | None:
     """What to tell a user of a database failure; None when storage is not to blame."""
     if isinstance(error, PoolTimeoutError):

@@ -5,7 +5,7 @@
 * ``frame-0.jpg …``: the pictures as they were inspected, nothing drawn over them;
 * ``overlay.json``: what can be drawn: ``width, height, partBox, findings[]`` (as in the records),
   ``detections[]`` (``label, confidence, box``) and, with a heat map, ``heat`` (``file, box,
-  threshold``);
+  threshold``). What lies on another picture than the first says on which: ``picture``, from 0;
 * ``heat.png``: the heat map, 8-bit grey. A pixel's value over 127.5 is the score over the check's
   threshold, cut off at twice the threshold: 128 and more fails. ``box`` says where it lies.
 
@@ -61,6 +61,14 @@ class EvidenceStore:
         self._root = root
         self._config = config
         self._seed = seed
+
+    def adjust(self, config: Evidence) -> None:
+        """Take other settings while the station runs; the folder stays."""
+        self._config = config
+
+    def folder(self, station: str) -> Path:
+        """Where a station's pictures lie."""
+        return self._root / _safe(station)
 
     def wants(self, inspection: Inspection) -> bool:
         """Whether its pictures are kept: decided by the verdict and the result's id alone."""
@@ -235,6 +243,8 @@ class EvidenceStore:
             files["heat.png"] = ("heat", _image(".png", np.rint(heat).astype(np.uint8), []))
             box = inspection.overlay.box.rounded()
             overlay["heat"] = {"file": "heat.png", "box": box, "threshold": HEAT_THRESHOLD}
+            if inspection.overlay.picture:
+                overlay["heat"]["picture"] = inspection.overlay.picture
         files["overlay.json"] = ("overlay", json.dumps(overlay).encode())
         return files
 

@@ -13,6 +13,7 @@ from inspector.domain import Inspection
 from inspector.errors import StorageError
 from inspector.records.evidence import EvidenceStore
 from inspector.records.ledger import Ledger
+from inspector.records.outbox import is_ack
 from inspector.records.rows import Fields
 
 PICTURES_LIMIT_BYTES = 256_000_000
@@ -87,7 +88,7 @@ class Intake:
         return room
 
     def put_record(self, fields: Fields) -> bool:
-        """Take a record of an earlier run; False without room."""
+        """Take a record of an earlier run, or an acknowledgement; False without room."""
         with self._lock:
             room = self._has_room()
             if room:
@@ -123,7 +124,7 @@ class Intake:
 
     def adopted(self, fields: Fields) -> Fields:
         """A record of an earlier run, with the pictures that run may have written of it."""
-        if self._evidence is None or "evidence" in fields:
+        if self._evidence is None or "evidence" in fields or is_ack(fields):
             return fields
         station = fields.get("station", self._station)
         created = datetime.fromisoformat(fields["creationTime"])

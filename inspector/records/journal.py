@@ -10,8 +10,8 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -32,7 +32,7 @@ class _Segment:
     torn: bool = False
     """The last line was cut off by a full disk."""
     open: set[Key | str] = field(default_factory=set)
-    """Triggers without a verdict, and ids of the verdicts that are not yet in the database."""
+    """Triggers without a verdict, and ids of what is not yet in the database."""
 
 
 class Journal:
@@ -72,6 +72,15 @@ class Journal:
             self._home.pop(key, None)
             self._home[result_id] = segment
 
+    def note(self, fields: Mapping[str, Any]) -> None:
+        """Note the PLC's acknowledgement of a result (``contract.ack_event``), for the archive."""
+        event_id = str(fields["eventId"])
+        with self._lock:
+            segment = self._home.get(event_id) or self._segments[-1]
+            self._append(segment, {"event": "ack", "record": fields})
+            segment.open.add(event_id)
+            self._home[event_id] = segment
+
     def check(self) -> None:
         """Raise :class:`StorageError` while nothing can be written; an empty line is the proof."""
         with self._lock:
@@ -80,13 +89,13 @@ class Journal:
             except OSError as error:
                 raise _storage(self._segments[-1].path, error) from error
 
-    def recorded(self, result_ids: Iterable[str]) -> None:
-        """These are in the database; segments that hold nothing else are deleted."""
+    def recorded(self, ids: Iterable[str]) -> None:
+        """These results and acknowledgements are in the database; segments of no others are deleted."""
         with self._lock:
-            for result_id in result_ids:
-                segment = self._home.pop(result_id, None)
+            for recorded in ids:
+                segment = self._home.pop(recorded, None)
                 if segment is not None:
-                    segment.open.discard(result_id)
+                    segment.open.discard(recorded)
             for segment in self._segments[:-1]:
                 if not segment.open:
                     os.close(segment.fd)
@@ -139,6 +148,21 @@ class Leftover:
     """Records that the database may lack."""
     files: tuple[Path, ...]
     """To be deleted once all of this is recorded."""
+    acks: tuple[dict[str, Any], ...] = ()
+    """Acknowledgements of the PLC that the archive may lack."""
+    boots: tuple[int, ...] = ()
+    """``stationBootId`` that accepted each of :attr:`unanswered`."""
+
+    def without(self, recorded: Container[tuple[int, int, int]]) -> Leftover:
+        """The same, less the triggers whose part is recorded: a full disk can keep a verdict from the
+        journal that reaches the database later. By ``stationBootId, plcBootId, triggerId``."""
+        left = [
+            (trigger, boot)
+            for trigger, boot in zip(self.unanswered, self.boots, strict=True)
+            if (boot, trigger.plc_boot_id, trigger.trigger_id) not in recorded
+        ]
+        triggers, boots = tuple(one for one, _ in left), tuple(boot for _, boot in left)
+        return replace(self, unanswered=triggers, boots=boots)
 
 
 def read_leftover(folder: Path) -> Leftover:
@@ -146,6 +170,7 @@ def read_leftover(folder: Path) -> Leftover:
     files = _oldest_first(folder)
     accepted: dict[tuple[str, Key], Trigger] = {}
     verdicts: dict[str, dict[str, Any]] = {}
+    acks: dict[str, dict[str, Any]] = {}
     for path in files:
         boot = _boot(path)
         for line in path.read_bytes().splitlines():
@@ -159,12 +184,15 @@ def read_leftover(folder: Path) -> Leftover:
             if entry["event"] == "accepted":
                 trigger = _trigger(entry)
                 accepted[(boot, (trigger.plc_boot_id, trigger.trigger_id))] = trigger
+            elif entry["event"] == "ack":
+                acks[entry["record"]["eventId"]] = entry["record"]
             else:
                 record = entry["record"]
                 # one that became late while it was written down stands twice: the last counts
                 verdicts[record["resultId"]] = record
                 accepted.pop((boot, (record["plcBootId"], record["triggerId"])), None)
-    return Leftover(tuple(accepted.values()), tuple(verdicts.values()), files)
+    found = tuple(accepted.values()), tuple(verdicts.values()), files, tuple(acks.values())
+    return Leftover(*found, boots=tuple(int(boot, 16) for boot, _ in accepted))
 
 
 def _oldest_first(folder: Path) -> tuple[Path, ...]:

@@ -20,14 +20,30 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from sqlalchemy import Connection
+
+from inspector.challenge import ChallengeRun
 from inspector.config import Records
 from inspector.contract import record_fields
-from inspector.domain import Health, Inspection, Level, StationStatus
+from inspector.domain import (
+    GRAVITY,
+    DriftReading,
+    Health,
+    Inspection,
+    Level,
+    RecipeRef,
+    ShadowVerdict,
+    StationStatus,
+)
 from inspector.errors import StorageError
+from inspector.records.challenges import insert_run
 from inspector.records.database import open_engine, storage_failures, upgrade
+from inspector.records.drift import drift_rows, insert_drift
 from inspector.records.evidence import RETAIN_STEP, EvidenceStore
 from inspector.records.intake import Intake
 from inspector.records.ledger import Ledger, RecorderCounts
+from inspector.records.outbox import Outbox, is_ack, record_id
+from inspector.records.requests import Requests
 from inspector.records.rows import (
     Fields,
     event_row,
@@ -35,10 +51,14 @@ from inspector.records.rows import (
     insert_records,
     put_status,
 )
+from inspector.records.shadow import insert_shadow, shadow_row
 from inspector.records.spill import Spill
 
 EVENTS_LIMIT = 1000
-"""Events that wait in memory; beyond them the oldest go, counted."""
+"""Events that wait in memory; beyond them the oldest go, counted. Readings of drift and verdicts of a
+shadow run likewise, uncounted."""
+REQUESTS_S = 0.5
+"""How often the table of requests is looked at."""
 RETRY_S = (0.1, 5.0)
 """First and longest pause before a failed database is tried again."""
 SPILL_NAME = "spill.jsonl"
@@ -60,10 +80,12 @@ class DatabaseRecorder:
         evidence: EvidenceStore | None = None,
         on_recorded: Callable[[Sequence[str]], None] = lambda _: None,
         retain_every_s: float = 60.0,
+        requests: Requests | None = None,
+        outbox: Outbox | None = None,
     ) -> None:
         """``folder`` takes the spill file. ``on_recorded`` is called on the recorder thread with the
-        result ids of each batch that is safe in the database. Nothing is touched before :meth:`start`,
-        which comes first.
+        ids of each batch that is safe in the database. Without an ``outbox`` nothing is archived.
+        Nothing is touched before :meth:`start`, which comes first.
         """
         self._url = url
         self._station = station
@@ -75,7 +97,12 @@ class DatabaseRecorder:
         self._ledger = Ledger()
         self._changed = self._ledger.changed
         self._intake = Intake(station, self._config.queue, evidence, self._ledger)
+        self._requests, self._outbox = requests, outbox
+        self._next_exchange_s = 0.0
+        self._challenges: list[ChallengeRun] = []
         self._events: list[dict[str, Any]] = []
+        self._drift: list[dict[str, Any]] = []
+        self._shadow: list[dict[str, Any]] = []
         self._status: StationStatus | None = None
         self._writing = False
         self._failure: BaseException | None = None
@@ -103,6 +130,8 @@ class DatabaseRecorder:
                 insert_events(
                     connection, [event_row(self._station, "info", "recording", "recording starts", {})]
                 )
+                if self._requests is not None:
+                    self._requests.expire(connection)
         finally:
             # Whatever happened, the connection must not stay with this thread.
             self._engine.dispose()
@@ -117,11 +146,19 @@ class DatabaseRecorder:
         self._ledger.count(accepted=1)
         if not self._intake.put(inspection, fields):
             self._shelve(fields or record_fields(inspection))
+        if self._outbox is not None:
+            self.recover(self._outbox.recorded(inspection.result_id))
+
+    def acknowledge(self, result_id: str, taken: bool, reason: str) -> None:
+        """Hand the PLC's acknowledgement of a result to the archive."""
+        if self._outbox is not None:
+            self.recover(self._outbox.acknowledge(result_id, taken, reason, datetime.now(UTC)))
 
     def recover(self, records: Iterable[Fields]) -> int:
         """Take over what a journal holds; how many. The database keeps those that it has already.
 
-        A record is a dictionary of :func:`inspector.contract.record_fields`.
+        A record is a dictionary of :func:`inspector.contract.record_fields` or of
+        :func:`inspector.contract.ack_event`.
         """
         number = 0
         for fields in records:
@@ -142,6 +179,22 @@ class DatabaseRecorder:
             self._events.append(event_row(self._station, level, event, text, fields))
             self._trim_events()
 
+    def drift(self, recipe: RecipeRef, readings: Sequence[DriftReading]) -> None:
+        """Append what the watch for drift has seen, as of now."""
+        rows = drift_rows(self._station, recipe, readings, datetime.now(UTC))
+        with self._changed:
+            self._drift = [*self._drift, *rows][-EVENTS_LIMIT:]
+
+    def shadow(self, seen: ShadowVerdict) -> None:
+        """Append what a candidate recipe would have made of a part."""
+        with self._changed:
+            self._shadow = [*self._shadow, shadow_row(self._station, seen)][-EVENTS_LIMIT:]
+
+    def challenge(self, run: ChallengeRun) -> None:
+        """Remember a challenge run; it is kept until the database has taken it."""
+        with self._changed:
+            self._challenges.append(run)
+
     @property
     def counts(self) -> RecorderCounts:
         """What became of everything so far."""
@@ -150,7 +203,9 @@ class DatabaseRecorder:
     @property
     def health(self) -> Health:
         """How recording goes, in words for an operator; the gravest alone."""
-        return self._ledger.health(self._spill)
+        recording = self._ledger.health(self._spill)
+        archiving = self._outbox.health if self._outbox is not None else recording
+        return max(recording, archiving, key=lambda health: GRAVITY[health.level])
 
     def check(self) -> None:
         """Re-raise what broke the thread, if anything did."""
@@ -164,13 +219,18 @@ class DatabaseRecorder:
 
             def settled() -> bool:
                 counts = self._ledger.counts
-                idle = not self._events and self._status is None and not self._writing
+                waiting = (
+                    self._events or self._drift or self._shadow or self._challenges or self._status
+                )
+                idle = not waiting and not self._writing
                 return self._failure is not None or (idle and counts.stored + counts.lost >= due)
 
             return self._changed.wait_for(settled, timeout_s) and self._failure is None
 
     def close(self, timeout_s: float = 30.0) -> None:
         """Store what is waiting, or put it in the spill file, and end the thread."""
+        if self._outbox is not None:
+            self.recover(self._outbox.held())
         self._intake.close()
         if self._thread.ident is None:
             return
@@ -209,7 +269,7 @@ class DatabaseRecorder:
             if not self._pending:
                 self._take()
             stopping = self._intake.closed.is_set()
-            if self._store() and self._drain():
+            if self._store(stopping) and self._drain():
                 pause_s = RETRY_S[0]
                 if stopping:
                     if self._intake.empty and not self._spill.waiting:
@@ -232,20 +292,34 @@ class DatabaseRecorder:
                 return
             self._pending.append(fields)
 
-    def _store(self) -> bool:
+    def _store(self, stopping: bool) -> bool:
         """Write the batch, the events and the state in one transaction; False: all of it is kept."""
         with self._changed:
             events, self._events = self._events, []
+            drift, self._drift = self._drift, []
+            shadow, self._shadow = self._shadow, []
             status, self._status = self._status, None
             self._writing = True
         done = True
-        if self._pending or events or status:
+        asked = self._requests if time.monotonic() >= self._next_exchange_s or stopping else None
+        runs: list[ChallengeRun] = []
+        archiving = self._outbox is not None and self._outbox.is_due()
+        noted = events or drift or shadow or status or self._challenges
+        if self._pending or noted or asked or archiving:
             try:
                 with storage_failures(self._engine.url), self._engine.begin() as connection:
-                    insert_records(connection, self._station, self._pending)
+                    archived = self._insert(connection, self._pending)
                     insert_events(connection, events)
+                    insert_drift(connection, drift)
+                    insert_shadow(connection, shadow)
                     if status is not None:
                         put_status(connection, status, datetime.now(UTC))
+                    hand_over = asked.exchange(connection, take=not stopping) if asked else None
+                    # after the answers: who is told that a challenge is done will find it
+                    with self._changed:
+                        runs, self._challenges = self._challenges, []
+                    for run in runs:
+                        insert_run(connection, run)
             except StorageError as error:
                 # A full disk, a locked or absent database: nothing is given up, it is tried again.
                 self._ledger.storage_fault = str(error)
@@ -253,11 +327,18 @@ class DatabaseRecorder:
             else:
                 self._ledger.storage_fault = ""
                 stored, self._pending = self._pending, []
+                archived()
                 self._report(stored)
+                if hand_over is not None:
+                    self._next_exchange_s = time.monotonic() + REQUESTS_S
+                    hand_over()
         with self._changed:
             self._writing = False
             if not done:
                 self._events[:0] = events
+                self._drift = [*drift, *self._drift][-EVENTS_LIMIT:]
+                self._shadow = [*shadow, *self._shadow][-EVENTS_LIMIT:]
+                self._challenges[:0] = runs
                 self._trim_events()
                 self._status = self._status or status
             self._changed.notify_all()
@@ -270,7 +351,8 @@ class DatabaseRecorder:
         try:
             records = [self._intake.adopted(fields) for fields in self._spill.read(self._config.batch)]
             with storage_failures(self._engine.url), self._engine.begin() as connection:
-                insert_records(connection, self._station, records)
+                archived = self._insert(connection, records)
+            archived()
             self._spill.done()
         except StorageError as error:
             # As in _store; records that were inserted before are recognised by their ids.
@@ -280,9 +362,20 @@ class DatabaseRecorder:
         self._report(records)
         return True
 
+    def _insert(self, connection: Connection, records: Sequence[Fields]) -> Callable[[], None]:
+        """Insert what the database lacks; what is returned is to be called after the commit."""
+        inspections = [fields for fields in records if not is_ack(fields)]
+        attempts = insert_records(connection, self._station, inspections)
+        if self._outbox is None:
+            return lambda: None
+        return self._outbox.exchange(connection, records, attempts)
+
     def _report(self, stored: Sequence[Fields]) -> None:
+        if self._outbox is not None:
+            for level, event, text in self._outbox.news():
+                self.event(level, event, text)
         if stored:
-            self._on_recorded([fields["resultId"] for fields in stored])
+            self._on_recorded([record_id(fields) for fields in stored])
             self._ledger.count(stored=len(stored))
 
     def _wait_out(self, pause_s: float) -> None:

@@ -14,23 +14,25 @@ from typing import Any, TypeAlias
 from sqlalchemy import Connection, Table, func, insert, select, update
 
 from inspector.domain import Level, StationStatus
+from inspector.records.aggregates import add_to_tally
 from inspector.records.tables import EVENT, EVIDENCE, FINDING, INSPECTION, SCORE, STATION_STATE
 
 Fields: TypeAlias = Mapping[str, Any]
 """One record, JSON-compatible, under the contract's field names."""
 
 
-def insert_records(connection: Connection, station: str, records: Sequence[Fields]) -> list[str]:
-    """Insert those records that the database lacks, by ``resultId``; the ids that were new.
+def insert_records(connection: Connection, station: str, records: Sequence[Fields]) -> dict[str, int]:
+    """Insert those records that the database lacks; the attempts of the new ones by ``resultId``.
 
     ``station`` is that of records which do not name theirs. To be called in a transaction.
     """
     fresh = _fresh(connection, records)
     if not fresh:
-        return []
+        return {}
     rows = [_inspection_row(fields, station) for fields in fresh]
     _number_attempts(connection, rows)
     connection.execute(insert(INSPECTION), rows)
+    add_to_tally(connection, rows)
     _insert(connection, FINDING, (row for fields in fresh for row in _finding_rows(fields)))
     _insert(connection, SCORE, (row for fields in fresh for row in _score_rows(fields)))
     _insert(
@@ -48,7 +50,7 @@ def insert_records(connection: Connection, station: str, records: Sequence[Field
             for file in fields.get("evidence", ())
         ),
     )
-    return [row["result_id"] for row in rows]
+    return {row["result_id"]: row["attempt"] for row in rows}
 
 
 def event_row(

@@ -56,7 +56,8 @@ class RecordTable(SQLModel):
     metadata = MetaData(naming_convention=_CONVENTION)
 
 
-def _big_key() -> Column[int]:
+def big_key() -> Column[int]:
+    """A key that the database numbers by itself."""
     # SQLite numbers rows by itself in INTEGER keys alone.
     return Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
 
@@ -74,11 +75,13 @@ class InspectionRow(RecordTable, table=True):
         Index(None, "station", "created_at"),
         Index(None, "part_id", "station"),
         Index(None, "created_at"),
-        Index(None, "verdict", "created_at"),
+        Index(None, "station", "verdict", "created_at"),
+        Index(None, "station", "cause", "created_at"),
+        Index(None, "station", "batch_id", "created_at"),
         Index(None, "recipe_id", "recipe_version", "created_at"),
     )
 
-    id: int | None = Field(default=None, sa_column=_big_key())
+    id: int | None = Field(default=None, sa_column=big_key())
     """Order of recording."""
     result_id: str = Field(max_length=32, unique=True)
     station: str = Field(max_length=32)
@@ -208,7 +211,7 @@ class EventRow(RecordTable, table=True):
     __tablename__ = "event"
     __table_args__ = (Index(None, "station", "at"), Index(None, "at"))
 
-    id: int | None = Field(default=None, sa_column=_big_key())
+    id: int | None = Field(default=None, sa_column=big_key())
     station: str = Field(max_length=32)
     at: datetime = Field(sa_type=Utc)
     level: str = Field(max_length=8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import queue
 from collections.abc import Mapping
@@ -35,7 +36,7 @@ class OpenVinoNetwork:
         if not path.is_file():
             raise BundleError(f"{path} is missing", "Copy the whole bundle folder")
         self._path = path
-        core = ov.Core()
+        core = _core()
         properties: dict[str, str | int] = {
             "PERFORMANCE_HINT": "LATENCY" if requests == 1 else "THROUGHPUT",
             "NUM_STREAMS": requests,
@@ -85,6 +86,17 @@ class OpenVinoNetwork:
             raise DefectError(f"OpenVINO failed on {self._path}: {_reason(error)}") from error
         finally:
             self._idle.put(request)
+
+
+@functools.cache
+def _core() -> ov.Core:
+    """One for the life of the process.
+
+    Its plugin lends the thread that first uses it a signal stack. If it went with the last of its
+    models, the next signal to that thread, such as the SIGTERM of a service manager, would end in a
+    segmentation fault.
+    """
+    return ov.Core()
 
 
 def _reason(error: RuntimeError) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from inspector.config import SimulatedCamera
+from inspector.cameraspecs import SimulatedCamera
 from inspector.domain import Frame, Image
 from inspector.sim.scene import FaultKind, SceneRenderer, draw_plan
 

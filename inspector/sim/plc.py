@@ -89,12 +89,25 @@ class SimPlc:
         with self._wake:
             return self._state
 
-    def trigger(self, part_id: str, recipe_id: str | None = None, *, check: bool = True) -> int:
+    @property
+    def last_trigger_id(self) -> int:
+        """The ``triggerId`` of the part that was ordered last."""
+        with self._wake:
+            return (self._next_id - 1) % _WRAP
+
+    def trigger(
+        self,
+        part_id: str,
+        recipe_id: str | None = None,
+        *,
+        check: bool = True,
+        deadline_ms: float | None = None,
+    ) -> int:
         """Order the inspection of a part and start its timer; returns the ``triggerId``.
 
         ``recipe_id`` is by default the one that the station says is active. Raises
         :class:`~inspector.errors.RetryableError` when the station is not Ready, or does not live;
-        ``check`` false sends anyway, as a faulty PLC would.
+        ``check`` false sends anyway, as a faulty PLC would. ``deadline_ms`` is by default the PLC's.
         """
         with self._wake:
             why = self._why_not_ready()
@@ -106,7 +119,7 @@ class SimPlc:
                 trigger_id=self._next_id,
                 part_id=part_id,
                 recipe_id=recipe_id or active or "none",
-                deadline_ms=self._deadline_ms,
+                deadline_ms=deadline_ms or self._deadline_ms,
             )
             self._next_id = (self._next_id + 1) % _WRAP
             self._gate.arm(payload, time.monotonic())
@@ -310,9 +323,10 @@ def _new_client(broker: Broker, client_id: str) -> Client:
         client.tls_set(str(broker.ca_file), str(cert) if cert else None, str(key) if key else None)
     client.reconnect_delay_set(1, 2)
     client.max_inflight_messages = 0  # a trigger is never held back for a quieter moment
-    client.on_socket_open = _set_nodelay
+    client.on_socket_open = set_nodelay
     return client
 
 
-def _set_nodelay(_client: Client, _data: Any, sock: Any) -> None:
+def set_nodelay(_client: Client, _data: Any, sock: Any) -> None:
+    """For ``on_socket_open``: small packets do not wait for the other side's delayed ACK."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

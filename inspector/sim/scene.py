@@ -79,11 +79,13 @@ class SceneRenderer:
         rng: np.random.Generator,
         belt_px: float = 0.0,
         centre_x: float | None = None,
+        lamp: float = 1.0,
     ) -> tuple[Image, PartTruth]:
         """Picture of one part, (height, width, 3) uint8 BGR, and its truth.
 
         belt_px: how far the belt has run, px. centre_x: the part's exact centre, px, which may lie
-        outside the image; by default the middle, give or take 12 px.
+        outside the image; by default the middle, give or take 12 px. lamp: how much of its light the
+        lamp still gives.
         """
         look = self._draw_look(rng)
         width, height = self._size
@@ -94,7 +96,7 @@ class SceneRenderer:
         mark = paint(fault, canvas, self._plate.surface, rng)
         frame = self._belt(belt_px)
         self._lay_down(frame, canvas, place)
-        image = self._expose(frame, look.exposure, look.noise, belt_px)
+        image = self._expose(frame, look.exposure * lamp, look.noise, belt_px)
         return image, self._truth(fault, place, missing, mark)
 
     def empty_belt(self, rng: np.random.Generator, belt_px: float = 0.0) -> Image:

@@ -19,10 +19,12 @@ class TrainingBar:
 
     def step(self, share: float, left_s: float | None, epoch: int, of: int) -> None:
         """``share`` 0..1 of the training is done, ``left_s`` seconds of it are left, if known."""
+        self.tell(share, left_s, f"epoch {epoch}/{of}")
+
+    def tell(self, share: float, left_s: float | None, doing: str) -> None:
+        """As :meth:`step`; ``doing`` says in words what is being done."""
         left = "" if left_s is None else f"{_clock(left_s)} left"
-        self._progress.update(
-            self._task, completed=share, left=left, epoch=f"epoch {epoch}/{of}", figure=self._figure
-        )
+        self._progress.update(self._task, completed=share, left=left, doing=doing, figure=self._figure)
 
     def figure(self, text: str) -> None:
         """What has been reached, shown from the next step on."""
@@ -36,12 +38,12 @@ def training_bar() -> Iterator[TrainingBar]:
     columns = (
         TextColumn("training"),
         BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %  {task.fields[epoch]}"),
+        TextColumn("{task.percentage:>3.0f} %  {task.fields[doing]}"),
         TimeElapsedColumn(),
         TextColumn("{task.fields[left]}  {task.fields[figure]}"),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("training", total=1.0, left="", epoch="", figure="")
+        task = progress.add_task("training", total=1.0, left="", doing="", figure="")
         yield TrainingBar(progress, task)
 
 

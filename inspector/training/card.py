@@ -13,7 +13,7 @@ import numpy as np
 from inspector.cameras.footage import PICTURES
 from inspector.domain import Image
 from inspector.errors import DataError
-from inspector.sharpness import look
+from inspector.look import look
 
 _MAX_STATISTICS = 1000
 
@@ -66,9 +66,9 @@ def quality_statistics(pictures: list[Path]) -> dict[str, float | str]:
     step = max(1, len(pictures) // _MAX_STATISTICS)
     sharp, bright = [], []
     for path in pictures[::step]:
-        seen = look(read_picture(path))
-        sharp.append(seen.sharpness)
-        bright.append(seen.exposure)
+        measures = look(read_picture(path)).measures
+        sharp.append(measures["sharpness"])
+        bright.append(measures["exposure"])
     return {
         "sharpness_min": round(0.4 * float(np.percentile(sharp, 1)), 4),
         "exposure_low": round(0.5 * float(np.percentile(bright, 1)), 2),

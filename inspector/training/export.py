@@ -13,6 +13,7 @@ import io
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import openvino as ov
@@ -67,45 +68,50 @@ class PreprocessedNetwork(nn.Module):
 
 
 def export_network(
-    core: nn.Module, preprocessing: Preprocessing, outputs: tuple[str, ...], folder: Path
+    core: nn.Module,
+    preprocessing: Preprocessing,
+    outputs: tuple[str, ...],
+    folder: Path,
+    precision: Literal["fp16", "fp32"] = "fp16",
 ) -> tuple[NetworkFile, ...]:
     """Write ``openvino.xml``, ``openvino.bin`` and ``torch.pt2`` into ``folder``.
 
     ``core`` maps ``(1, 3, height, width)`` ``float32`` to one tensor or a tuple of them, named by
-    ``outputs``.
+    ``outputs``. ``precision`` is that of the stored weights.
     """
     core = core.eval().cpu().float()
     with torch.no_grad():
         # a first run lets modules remember their grids, which they may not during the export
         core(torch.zeros((1, 3, preprocessing.height, preprocessing.width)))
-        _export_openvino(core, preprocessing, outputs, folder / "openvino.xml")
-        _export_torch(core, preprocessing, outputs, folder / "torch.pt2")
+        _export_openvino(core, preprocessing, outputs, folder / "openvino.xml", precision)
+        _export_torch(core, preprocessing, outputs, folder / "torch.pt2", precision)
     return (
         NetworkFile(
             name="openvino.xml",
             runtime="openvino",
             sha256=file_digest(folder / "openvino.xml"),
-            precision="fp16",
+            precision=precision,
         ),
         NetworkFile(
             name="openvino.bin",
             runtime="openvino",
             sha256=file_digest(folder / "openvino.bin"),
-            precision="fp16",
+            precision=precision,
         ),
         NetworkFile(
             name="torch.pt2",
             runtime="torch",
             sha256=file_digest(folder / "torch.pt2"),
-            precision="fp16",
+            precision=precision,
         ),
     )
 
 
 def _export_openvino(
-    core: nn.Module, preprocessing: Preprocessing, outputs: tuple[str, ...], path: Path
+    core: nn.Module, preprocessing: Preprocessing, outputs: tuple[str, ...], path: Path, precision: str
 ) -> None:
-    ov.save_model(openvino_model(core, preprocessing, outputs), path, compress_to_fp16=True)
+    half = precision == "fp16"
+    ov.save_model(openvino_model(core, preprocessing, outputs), path, compress_to_fp16=half)
 
 
 def openvino_model(core: nn.Module, preprocessing: Preprocessing, outputs: tuple[str, ...]) -> ov.Model:
@@ -161,7 +167,7 @@ def _turn_first_weights(model: ov.Model) -> bool:
 
 
 def _export_torch(
-    core: nn.Module, preprocessing: Preprocessing, outputs: tuple[str, ...], path: Path
+    core: nn.Module, preprocessing: Preprocessing, outputs: tuple[str, ...], path: Path, precision: str
 ) -> None:
     network = PreprocessedNetwork(core, preprocessing, outputs).eval()
     example = torch.zeros((1, preprocessing.height, preprocessing.width, 3), dtype=torch.uint8)
@@ -173,7 +179,7 @@ def _export_torch(
         dynamic = {"image": {1: free, 2: free}}
     program = torch.export.export(network, (example,), dynamic_shapes=dynamic)
     for name, value in program.state_dict.items():
-        if value.dtype == torch.float32:
+        if value.dtype == torch.float32 and precision == "fp16":
             half = value.detach().half()
             parameter = isinstance(value, nn.Parameter)
             program.state_dict[name] = nn.Parameter(half, False) if parameter else half

@@ -39,21 +39,22 @@ Labelled = Sequence[tuple[str, Box]]
 
 
 class JudgeCore(nn.Module):
-    """A trained network, ready for export: probabilities, and sides in pixels of the crop.
+    """Trained networks, ready for export: probabilities, and sides in pixels of the crop.
 
-    It looks at the crop and at its mirror images and averages what it sees: ``(1, 3, side, side)`` to
-    ``(1, classes + 1)`` and ``(1, 4)``.
+    Each looks at the crop and at its mirror images, and what they see is averaged:
+    ``(1, 3, side, side)`` to ``(1, classes + 1)`` and ``(1, 4)``.
     """
 
-    def __init__(self, network: JudgeNetwork) -> None:
+    def __init__(self, networks: Sequence[JudgeNetwork]) -> None:
         super().__init__()
-        self.network = network
+        self.networks = nn.ModuleList(networks)
 
     def forward(self, crop: Tensor) -> tuple[Tensor, Tensor]:
         crop = crop.flip(1)  # the exported pre-processing makes RGB of BGR; these are no colours
         views = torch.cat([crop, crop.flip(3), crop.flip(2), crop.flip(2, 3)])
-        logits, deltas = self.network(views)
-        shares = logits.softmax(1).mean(0, keepdim=True)
+        seen = [network(views) for network in self.networks]
+        shares = torch.cat([logits.softmax(1) for logits, _ in seen]).mean(0, keepdim=True)
+        deltas = torch.stack([moved for _, moved in seen]).mean(0)
         left, top, right, bottom = deltas.unbind(1)
         sides = torch.stack(
             [
@@ -72,6 +73,7 @@ def train_reference(
     *,
     minutes: float | None = None,
     epochs: int | None = None,
+    members: int = 1,
     seed: int = 0,
     allow_findings: bool = False,
     resume_dir: Path | None = None,
@@ -80,7 +82,9 @@ def train_reference(
     """Train a judge of the differences on ``data_yaml`` and write the bundle ``out``.
 
     Each picture has its golden image where :func:`inspector.golden.golden_file` says. ``minutes``: how
-    long it may take, 60 unless ``epochs`` is given; the epochs are fitted to it. The threshold of the
+    long it may take, 60 unless ``epochs`` is given; the epochs are fitted to it. ``members``: how many
+    networks are trained, from seeds that follow each other, whose opinions are averaged; each costs its
+    time again, in training and at the line. The threshold of the
     card is the one with the best F-score at IoU 0.33 on ``val``; ``test`` is only measured.
 
     Raises :class:`~inspector.errors.DataError` for a data set that cannot be read or lacks golden
@@ -89,7 +93,7 @@ def train_reference(
     data = audited(YoloData.read(data_yaml), allow_findings)
     examples = collect(data, "train")
     if epochs is None:
-        budget = (minutes or DEFAULT_MINUTES) * 60 * TRAINING_SHARE
+        budget = (minutes or DEFAULT_MINUTES) * 60 * TRAINING_SHARE / members
         each = seconds_an_epoch(len(data.labels), len(examples.labels))
         epochs = int(np.clip(budget / each, FEWEST, MOST))
         log.info("epochs fitted to the time", epochs=epochs, seconds_each=round(each))
@@ -97,12 +101,18 @@ def train_reference(
     goldens = [golden for golden in map(golden_file, pictures) if golden is not None]
     digest = data_digest([*data.files(), *goldens], data.root)
     work = (resume_dir or out.parent / f".{out.name}-training").resolve()
-    settings = JudgeSettings(digest, len(data.labels), epochs, seed)
-    network, spent = fit_judge(settings, examples, work)
-    weights = sum(parameter.numel() for parameter in network.parameters())
+    networks: list[JudgeNetwork] = []
+    spent = 0.0
+    for one in range(seed, seed + members):
+        settings = JudgeSettings(digest, len(data.labels), epochs, one)
+        network, took = fit_judge(settings, examples, work / f"seed-{one}")
+        networks.append(network)
+        spent += took
+    core = JudgeCore(networks)
+    weights = sum(parameter.numel() for parameter in core.parameters())
     with writing_bundle(out) as folder:
         files = export_network(
-            JudgeCore(network),
+            core,
             Preprocessing(SIDE, SIDE),
             ("scores", "sides"),
             folder,

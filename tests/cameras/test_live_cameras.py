@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
@@ -13,9 +16,9 @@ from fakes import FakeClock
 
 from inspector.cameras.folder import WatchedFolder
 from inspector.cameras.opencv import LiveCamera, PlayedFile
-from inspector.config import FileCamera, FolderCamera, OpenCvCamera
+from inspector.cameraspecs import FileCamera, FolderCamera, OpenCvCamera
 from inspector.domain import Frame
-from inspector.errors import CameraError, FootageError
+from inspector.errors import CameraError, FootageError, PictureError
 
 
 def encoded(mark: int) -> bytes:
@@ -115,7 +118,23 @@ def test_a_file_that_is_no_picture_is_told_once_and_the_next_is_read(tmp_path: P
     watching.wait_for(2)
     assert watching.close() == [5]
     (error,) = watching.errors
-    assert "is no picture" in str(error)
+    assert isinstance(error, PictureError)
+    assert "a.png is no picture" in str(error)
+
+
+def test_a_picture_of_which_the_end_is_missing_is_no_picture(tmp_path: Path) -> None:
+    watching = Watching(tmp_path)
+    time.sleep(0.05)
+    image = np.random.default_rng(1).integers(80, 100, (64, 64, 3)).astype(np.uint8)
+    data = cv2.imencode(".jpg", image)[1].tobytes()
+    (tmp_path / "a.jpg").write_bytes(data[: len(data) * 2 // 3])
+    watching.wait_for(1)
+    (tmp_path / "b.jpg").write_bytes(data)
+    watching.wait_for(2)
+    assert len(watching.close()) == 1
+    (error,) = watching.errors
+    assert isinstance(error, PictureError)
+    assert "a.jpg is" in str(error)
 
 
 def test_a_watched_folder_that_is_missing_is_a_camera_error(tmp_path: Path) -> None:
@@ -152,6 +171,9 @@ class FakeCapture:
     def set(self, *_: object) -> bool:
         return True
 
+    def get(self, _: object) -> float:
+        return 0.0
+
     def read(self) -> tuple[bool, np.ndarray | None]:
         self._left -= 1
         return (True, np.zeros((4, 4, 3), np.uint8)) if self._left >= 0 else (False, None)
@@ -176,6 +198,123 @@ def test_a_camera_that_goes_away_is_told_and_opened_anew(monkeypatch: pytest.Mon
     assert FakeCapture.opened == 2
 
 
+class Driver(FakeCapture):
+    """A V4L2 device: it tells when its buffers were filled, and takes some settings."""
+
+    times_ms: Sequence[float] = ()
+    taken: ClassVar[dict[int, float]] = {}
+
+    def __init__(self, *_: object) -> None:
+        super().__init__()
+        self._times = iter(self.times_ms)
+        self._now = 0.0
+
+    def set(self, prop: int, value: float) -> bool:
+        self.taken[prop] = value
+        return prop != cv2.CAP_PROP_GAIN
+
+    def get(self, prop: int) -> float:
+        assert prop == cv2.CAP_PROP_POS_MSEC
+        return self._now
+
+    def read(self) -> tuple[bool, np.ndarray | None]:
+        self._now = next(self._times, 0.0)
+        return (True, np.zeros((4, 4, 3), np.uint8)) if self._now else (False, None)
+
+
+def usb_camera(
+    monkeypatch: pytest.MonkeyPatch,
+    times_ms: Sequence[float],
+    clock: Callable[[], float],
+    **changes: Any,
+) -> LiveCamera:
+    monkeypatch.setattr(Driver, "times_ms", times_ms)
+    monkeypatch.setattr(Driver, "taken", {})
+    monkeypatch.setattr(cv2, "VideoCapture", Driver)
+    fields = {"kind": "opencv", "name": "top", "device": 0}
+    return LiveCamera(OpenCvCamera.model_validate(fields | changes), clock)
+
+
+def test_settings_are_passed_to_the_driver_and_one_it_refuses_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = {"auto_exposure": 1, "exposure": 120, "gain": 4, "triggered": True}
+    camera = usb_camera(monkeypatch, [1.0], FakeClock(), **settings)
+    assert camera.read() is not None
+    assert Driver.taken == {
+        cv2.CAP_PROP_BUFFERSIZE: 1,
+        cv2.CAP_PROP_AUTO_EXPOSURE: 1,
+        cv2.CAP_PROP_EXPOSURE: 120,
+        cv2.CAP_PROP_GAIN: 4,
+        cv2.CAP_PROP_TRIGGER: 1,
+    }
+    told = capsys.readouterr().out
+    assert "does not take a setting" in told
+    assert "gain" in told
+    assert "exposure" not in told
+
+
+def test_a_usb_picture_is_timed_by_its_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
+    # 20 ms on its way, one of them 80 ms; our clock is at 1000 s when the driver's is at 50 s
+    arrivals = iter([999.0, *(1000 + 0.1 * n + (0.08 if n == 5 else 0.02) for n in range(8))])
+    camera = usb_camera(monkeypatch, [50_000 + 100 * n for n in range(8)], lambda: next(arrivals))
+    frames = [camera.read() for _ in range(5)]
+    assert [frame.exposed_s for frame in frames if frame] == pytest.approx(
+        [1000.32, 1000.42, 1000.52, 1000.62, 1000.72]
+    )
+    assert [frame.index for frame in frames if frame] == [0, 1, 2, 3, 4]
+
+
+def test_the_latency_of_a_camera_is_taken_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    camera = usb_camera(monkeypatch, [5.0], FakeClock(), triggered=True, latency_ms=120)
+    frame = camera.read()
+    assert frame is not None
+    assert frame.exposed_s == pytest.approx(999.88)
+
+
+def test_a_fired_camera_that_is_silent_is_lost_when_it_is_unplugged_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    device = tmp_path / "video0"
+    device.touch()
+    reads = itertools.count()
+
+    def read(_: object) -> tuple[bool, None]:
+        if next(reads) == 3:
+            device.unlink()
+        return False, None
+
+    monkeypatch.setattr(Driver, "read", read)
+    camera = usb_camera(monkeypatch, [], FakeClock(), device=str(device), triggered=True)
+    assert not camera.continuous
+    with pytest.raises(CameraError, match="delivers no picture any more"):
+        camera.read()
+    assert next(reads) == 4
+
+
+def test_a_camera_is_never_closed_under_a_running_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    entered, go_on = threading.Event(), threading.Event()
+    released: list[bool] = []
+
+    def read(_: object) -> tuple[bool, np.ndarray]:
+        entered.set()
+        assert go_on.wait(10)
+        return True, np.zeros((4, 4, 3), np.uint8)
+
+    monkeypatch.setattr(Driver, "read", read)
+    monkeypatch.setattr(Driver, "release", lambda _: released.append(go_on.is_set()))
+    camera = usb_camera(monkeypatch, [], FakeClock())
+    thread = threading.Thread(target=camera.read)
+    thread.start()
+    assert entered.wait(10)
+    camera.close()
+    assert released == []
+    go_on.set()
+    thread.join(10)
+    assert released == [True]
+    assert camera.read() is None
+
+
 def write_video(path: Path, frames: int, fps: float) -> Path:
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), fps, (16, 16))
     for index in range(frames):
@@ -197,8 +336,8 @@ def test_a_played_file_loops_with_numbers_that_go_on(tmp_path: Path) -> None:
 
 def test_a_played_file_ends_once_without_loop_and_keeps_its_own_pace(tmp_path: Path) -> None:
     path = write_video(tmp_path / "belt.avi", 5, 50.0)
-    camera = PlayedFile(FileCamera(kind="file", name="top", path=path))
     started = time.monotonic()
+    camera = PlayedFile(FileCamera(kind="file", name="top", path=path))
     frames = [camera.read() for _ in range(6)]
     elapsed = time.monotonic() - started
     assert [frame is None for frame in frames] == [False] * 5 + [True]

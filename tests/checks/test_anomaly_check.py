@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from fakes import FakeAnomalyModel, part, picture
 
-from inspector.checks.anomaly import AnomalyCheck, crop, hot_box, region_box
+from inspector.checks.anomaly import AnomalyCheck, crop, hot_box, hot_mask, region_box
 from inspector.criteria import PartRegion
 from inspector.domain import AnomalyMap, Box, Detection, Verdict
 from inspector.judge import judge
@@ -75,3 +75,33 @@ def test_region_is_clipped_to_the_picture_in_whole_pixels() -> None:
 
 def test_a_crop_outside_of_everything_still_has_a_pixel() -> None:
     assert crop(picture(), Box(10, 10, 10, 10)).shape == (1, 1, 3)
+
+
+def test_mask_covers_what_is_as_hot_as_the_review_threshold() -> None:
+    heat = np.zeros((4, 8), np.float32)
+    heat[1, 2:4] = 0.9, 0.5
+    heat[3, 7] = 0.45
+    heat[0, 0] = 0.39  # below the review threshold
+    mask = hot_mask(AnomalyMap(0.9, heat), Box(100, 50, 180, 90), 0.4)
+    assert mask is not None
+    assert (mask.x, mask.y, mask.width, mask.height) == (120, 60, 60, 30)
+    assert mask.area == 3 * 10 * 10
+    assert mask.pixels[0, 0]
+    assert mask.pixels[29, 59]
+
+
+def test_a_cold_map_has_no_mask_and_one_below_the_threshold_its_hottest_spot() -> None:
+    assert hot_mask(AnomalyMap(0.9, np.zeros((4, 8), np.float32)), Box(0, 0, 8, 4), 0.4) is None
+    heat = np.full((4, 8), 0.01, np.float32)
+    heat[2, 5] = 0.1
+    mask = hot_mask(AnomalyMap(0.9, heat), Box(0, 0, 8, 4), 0.4)
+    assert mask is not None
+    assert (mask.x, mask.y, mask.area) == (5, 2, 1)
+
+
+def test_every_finding_has_its_mask() -> None:
+    (finding,) = (
+        check(FakeAnomalyModel(0.7), PartRegion(of="bottle")).inspect(part(*PARTS[:1])).findings
+    )
+    assert finding.mask is not None
+    assert finding.mask.area > 0

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from fakes import frame, part, picture, trigger
 
-from inspector.checks.quality import Limits, QualityGate
+from inspector.checks.quality import DARK, Limits, QualityGate
 from inspector.domain import Box, Image, Part, Verdict
 from inspector.judge import judge
 from inspector.recipe import QualityGate as GateSpec
@@ -44,6 +44,16 @@ def test_each_fault_of_a_picture_has_its_cause(image: Image, expected: list[str]
     assert causes(image) == expected
 
 
+@pytest.mark.parametrize(("exposure", "expected"), [("auto", ["Exposure"]), ("off", [])])
+def test_a_covered_lens_is_noticed_though_nobody_has_said_what_is_dark(
+    exposure: str, expected: list[str]
+) -> None:
+    limits = Limits.of(GateSpec.model_validate({"exposure": exposure}), {})
+    # a little noise is left of the sensor
+    assert causes((GOOD // 80).astype(np.uint8), limits) == expected
+    assert causes((GOOD // 8).astype(np.uint8), limits) == []
+
+
 def test_a_repeated_live_frame_is_frozen() -> None:
     assert causes(GOOD, repeats=True) == ["FrozenFrame"]
     ignoring = QualityGate(LIMITS, notice_frozen=False)
@@ -74,8 +84,8 @@ def test_every_picture_of_a_part_is_judged() -> None:
 @pytest.mark.parametrize(
     ("spec", "calibration", "expected"),
     [
-        ({}, {}, Limits(64, None, None)),
-        ({}, {"sharpness_min": 9, "exposure_low": 30}, Limits(64, 9.0, None)),
+        ({}, {}, Limits(64, None, (DARK, 255.0))),
+        ({}, {"sharpness_min": 9, "exposure_low": 30}, Limits(64, 9.0, (DARK, 255.0))),
         ({}, {"exposure_low": 30, "exposure_high": 200}, Limits(64, None, (30.0, 200.0))),
         ({"sharpness": 5, "exposure": (1, 2)}, {"sharpness_min": 9}, Limits(64, 5.0, (1.0, 2.0))),
         (

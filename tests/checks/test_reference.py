@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fakes import trigger
 
-from inspector.checks.differences import compare, crop_of
+from inspector.checks.differences import GROUPINGS, compare, crop_of
 from inspector.checks.reference import ReferenceCheck
 from inspector.domain import Cause, FindingKind, Frame, Image, Opinion, Part, Verdict
 from inspector.errors import DefectError
@@ -30,11 +30,23 @@ def test_defects_are_found_where_they_are_on_a_shifted_board(shift: tuple[int, i
     places = [("spot", 48, 100), ("gap", 120, 200)]
     seen = compare(boards.with_defects(image, places, shift), image)
     assert seen.shift == shift
-    large = [one for one in seen.candidates if one.area >= 20]
-    assert len(large) == 2
-    for label, x, y in places:
-        truth = boards.box_of(label, x + shift[0], y + shift[1])
-        assert max(truth.iou(one.box) for one in large) > 0.7
+    for scale in range(len(GROUPINGS)):
+        large = [one for one in seen.candidates if one.area >= 20 and one.scale == scale]
+        assert len(large) == 2
+        for label, x, y in places:
+            truth = boards.box_of(label, x + shift[0], y + shift[1])
+            assert max(truth.iou(one.box) for one in large) > 0.5
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_an_edge_that_jitters_hides_no_defect_and_is_none(width: int) -> None:
+    """The tracks are etched too wide everywhere, and on one of them something is bitten away."""
+    image = boards.golden(1)
+    etched = cv2.erode(image, np.ones((2 * width + 1, 2 * width + 1), np.uint8))
+    bitten = boards.with_defects(etched, [("spot", 48, 100)])
+    (only,) = untrained().inspect(part(bitten, image)).findings
+    assert only.box.contains(48, 100)
+    assert untrained().inspect(part(etched, image)).findings == ()
 
 
 def test_a_good_board_has_no_finding_and_a_faulty_one_fails() -> None:
@@ -46,7 +58,7 @@ def test_a_good_board_has_no_finding_and_a_faulty_one_fails() -> None:
     assert [found.kind for found in bad.findings] == [FindingKind.DEFECT]
     assert judge(bad.findings).verdict is Verdict.FAIL
     assert bad.scores[0].score >= 0.5
-    assert bad.detections[0].box.iou(boards.box_of("spot", 50, 91)) > 0.7
+    assert bad.detections[0].box.iou(boards.box_of("spot", 50, 91)) > 0.5
 
 
 def test_a_difference_below_the_smallest_area_does_not_count() -> None:
@@ -104,11 +116,12 @@ def test_the_judge_names_and_moves_candidates() -> None:
     image = boards.golden(6)
     faulty = boards.with_defects(image, [("spot", 48, 120)])
     namer = Namer()
-    plain = untrained().inspect(part(faulty, image))
+    both = [one.box.x1 for one in compare(faulty, image).candidates]
     result = ReferenceCheck("reference", 0.5, 0.5, judge=namer, level=100).inspect(part(faulty, image))
     (found,) = result.findings
     assert (found.label, found.score) == ("spot", 0.9)
-    assert found.box.x1 == plain.findings[0].box.x1 + 2
+    assert len(both) == 2
+    assert found.box.x1 == pytest.approx(np.mean(both) + 2), "their mean, as both are as sure"
     # weak opinions are for the report, not for the verdict
     assert {one.label for one in result.detections} == {"spot", "gap"}
     crop = namer.crops[0]

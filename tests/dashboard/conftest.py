@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
+from browser import browsing
+from playwright.sync_api import Page
 from shift import Shift
 
 
@@ -33,3 +35,10 @@ def empty(tmp_path: Path) -> Iterator[Shift]:
     shift = Shift(tmp_path)
     yield shift
     shift.close()
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    """A real browser's window."""
+    with browsing() as page:
+        yield page

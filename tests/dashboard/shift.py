@@ -24,6 +24,7 @@ from inspector.domain import (
     Overlay,
     RecipeRef,
     Score,
+    ShadowVerdict,
     StationStatus,
     Timings,
     Trigger,
@@ -100,6 +101,16 @@ class Shift:
             "cameras": {"top": "live"},
         }
         self._recorder.show(StationStatus(STATION, **{**fields, **changes}))  # type: ignore[arg-type]
+        assert self._recorder.flush(20)
+
+    def shadow(self, seen: ShadowVerdict) -> None:
+        """A candidate has judged a part beside the station."""
+        self._recorder.shadow(seen)
+        assert self._recorder.flush(20)
+
+    def warn(self, text: str) -> None:
+        """Something happened to the station."""
+        self._recorder.event("warning", "camera", text)
         assert self._recorder.flush(20)
 
     def age_state(self, age: timedelta) -> None:

@@ -2,72 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 import threading
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from browser import serving
+from playwright.sync_api import Page, expect
 from shift import Shift
-from support import free_port, wait_for
 
 from inspector.sim.scene import FaultKind
-
-APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
-SWITCHES = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage"
-)
 
 
 @pytest.fixture
 def address(empty: Shift, tmp_path: Path) -> Iterator[str]:
     """A dashboard of some parts, started as the demo starts it."""
     empty.fill(24)
-    port = free_port()
-    options = {"port": str(port), "address": "127.0.0.1", "headless": "true"}
-    server = [f"--server.{name}={value}" for name, value in options.items()]
-    command = [
-        sys.executable,
-        "-m",
-        "streamlit",
-        "run",
-        str(APP),
-        *server,
-        "--",
-        str(empty.config_path),
-    ]
-    with (tmp_path / "streamlit.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=tmp_path)
-    try:
-        wait_for(lambda: _answers(port), 30, f"streamlit, see {tmp_path}/streamlit.log")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-@pytest.fixture
-def page() -> Iterator[Page]:
-    """A window of a small line computer's size."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        what = "chromium is not installed: apt install chromium"
-        if os.environ.get("CI") or os.environ.get("INSPECTOR_REQUIRE_DATA", "") not in ("", "0"):
-            pytest.fail(what)
-        pytest.skip(what)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=SWITCHES.split())
-        page = browser.new_page(viewport={"width": 1366, "height": 768})
-        page.set_default_timeout(20_000)
-        yield page
-        browser.close()
+    with serving(empty.config_path, tmp_path) as address:
+        yield address
 
 
 @pytest.fixture
@@ -86,14 +39,6 @@ def heartbeat(empty: Shift) -> Iterator[threading.Event]:
     thread.join()
 
 
-def _answers(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1) as reply:
-            return bool(reply.status == 200)
-    except OSError:
-        return False
-
-
 def test_an_operators_look_at_the_line(
     address: str, empty: Shift, page: Page, heartbeat: threading.Event
 ) -> None:
@@ -110,7 +55,7 @@ def test_an_operators_look_at_the_line(
     expect(page.locator(".chip.strong")).to_have_text("Ready")
     main = page.get_by_test_id("stMain")
     assert main.evaluate("main => main.scrollHeight <= main.clientHeight"), "the strip is cut off"
-    assert page.locator(".stImage img").evaluate("image => image.naturalWidth") == 1280
+    expect(page.locator(".stImage img")).to_have_js_property("naturalWidth", 1280)
 
     # A new part appears by itself.
     empty.add([empty.inspect(25, fault=FaultKind.MISSING_SCREW)])

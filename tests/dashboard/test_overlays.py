@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,8 +12,9 @@ import pytest
 from dashboard import data, overlays
 from dashboard.overlays import Heat
 from inspector.domain import Image
-from inspector.records.views import FindingView
+from inspector.records.views import EvidenceView, FindingView
 
+AT = datetime(2026, 3, 1, tzinfo=UTC)
 PICTURE = np.full((120, 160, 3), 90, np.uint8)
 
 
@@ -74,17 +77,38 @@ def test_outlines_come_from_the_evidence(monkeypatch: pytest.MonkeyPatch) -> Non
         {"score": 0.9, "threshold": 0.5, "polygons": [[1, 2, 3, 4, 5, 6], [7, 8, 9, 8, 9, 9]]},
         {"score": 0.4, "threshold": 0.5, "polygons": [[0, 0, 5, 0, 5, 5]]},
         {"score": 0.9, "threshold": 0.5},
+        {"score": 0.8, "threshold": 0.5, "polygons": [[1, 1, 2, 1, 2, 2]], "picture": 1},
     ]
     known: Any = {"findings": findings}
     monkeypatch.setattr(data, "_overlay", lambda source, record: known)
     nothing: Any = None
-    assert data._outlines(nothing, nothing) == [
+    assert data._outlines(1, nothing, nothing) == [overlays.Outline((1, 1, 2, 1, 2, 2), True)]
+    assert data._outlines(0, nothing, nothing) == [
         overlays.Outline((1, 2, 3, 4, 5, 6), True),
         overlays.Outline((7, 8, 9, 8, 9, 9), True),
         overlays.Outline((0, 0, 5, 0, 5, 5), False),
     ]
     known = {}
-    assert data._outlines(nothing, nothing) == []
+    assert data._outlines(0, nothing, nothing) == []
+
+
+def test_findings_are_drawn_on_the_picture_on_which_they_lie(monkeypatch: pytest.MonkeyPatch) -> None:
+    known: Any = {"findings": [{}, {"picture": 2}, {}]}
+    monkeypatch.setattr(data, "_overlay", lambda source, record: known)
+    record: Any = SimpleNamespace(findings=("a", "b", "c"))
+    nothing: Any = None
+    seen = [data._findings_on(number, nothing, record) for number in range(3)]
+    assert seen == [("a", "c"), (), ("b",)]
+    # without the evidence all of them are taken to lie on the first
+    known = {}
+    seen = [data._findings_on(number, nothing, record) for number in range(2)]
+    assert seen == [("a", "b", "c"), ()]
+
+
+def test_pictures_are_in_the_order_of_their_numbers() -> None:
+    files = [EvidenceView("picture", f"frame-{n}.jpg", "", 0, AT, None) for n in (0, 1, 10, 2)]
+    record: Any = SimpleNamespace(evidence=files)
+    assert [item.name[6:-4] for item in data.pictures(record)] == ["0", "1", "2", "10"]
 
 
 def test_a_quality_finding_has_no_place() -> None:

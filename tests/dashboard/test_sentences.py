@@ -8,13 +8,14 @@ from zoneinfo import ZoneInfo
 import pytest
 from shift import Shift
 
-from dashboard import data, markup, texts
+from dashboard import markup, texts
 from dashboard.reasons import describe, place, reason
 from inspector.config import Shift as ShiftStart
 from inspector.domain import Cause, FindingKind
 from inspector.records import queries
 from inspector.records.database import open_engine
 from inspector.records.views import FindingView, PartRecord
+from inspector.shifts import current_shift
 from inspector.sim.scene import FaultKind
 
 PART = (100.0, 0.0, 200.0, 300.0)
@@ -73,7 +74,7 @@ def test_reasons_of_real_records(empty: Shift) -> None:
 def test_the_shift_that_runs(hour: int, name: str, start: tuple[int, int]) -> None:
     zone = ZoneInfo("Europe/Berlin")
     shifts = (ShiftStart(name="early", start="06:00"), ShiftStart(name="night", start="22:00"))
-    shift = data.current_shift(shifts, zone, datetime(2026, 3, 24, hour, 30, tzinfo=zone))
+    shift = current_shift(shifts, zone, datetime(2026, 3, 24, hour, 30, tzinfo=zone))
     day, begin = start
     assert shift.name == name
     assert shift.start == datetime(2026, 3, day, begin, tzinfo=zone).astimezone(UTC)

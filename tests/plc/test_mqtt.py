@@ -15,15 +15,16 @@ from typing import Any, Self
 import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
-from proxy import Proxy
 from support import Mosquitto, free_port, result_payload, state_payload, wait_for
 
 from inspector.config import Broker
 from inspector.contract import HeartbeatPayload, StateName, StatePayload
 from inspector.errors import BrokerError, ConfigError
-from inspector.plc.mqtt import MqttPlc, probe
+from inspector.plc.client import probe
+from inspector.plc.mqtt import MqttPlc
 from inspector.ports import Inbound, LinkDown, LinkUp, Received
 from inspector.sim.broker import EmbeddedBroker
+from inspector.sim.proxy import Proxy
 
 _BASES = count(1)
 

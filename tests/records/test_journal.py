@@ -324,3 +324,17 @@ def test_kill_9_loses_nothing_that_was_answered(tmp_path: Path) -> None:
     assert found[: len(answered)] == answered
     # one more may be noted that was not answered any more
     assert len(found) - len(answered) in (0, 1)
+
+
+def test_a_part_whose_verdict_a_full_disk_kept_from_the_journal_is_not_recorded_twice(
+    tmp_path: Path,
+) -> None:
+    journal = Journal(tmp_path, BOOT)
+    for number in (1, 2):
+        journal.accept(trigger(number))
+    leftover = read_leftover(tmp_path)
+    assert leftover.boots == (BOOT, BOOT)
+    # an equal key of another run is another part
+    left = leftover.without({(BOOT, PLC, 1), (BOOT + 1, PLC, 2)})
+    assert (left.unanswered, left.boots) == ((trigger(2),), (BOOT,))
+    assert left.files == leftover.files

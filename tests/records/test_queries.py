@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 from factory import START, inspection
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from inspector.config import Records
 from inspector.domain import Cause
-from inspector.records import queries
+from inspector.records import queries, search, statistics
 from inspector.records.database import open_engine
 from inspector.records.recorder import DatabaseRecorder
+from inspector.records.tables import INSPECTION
 from inspector.records.views import Counters, Latency, RecipeUse, Tally
 
 SECOND = timedelta(seconds=1)
@@ -87,8 +88,46 @@ def test_latest(some: Engine) -> None:
         ({"verdicts": ["FAIL"], "simulated": False, "challenge": False}, [5, 1]),
     ],
 )
-def test_find(some: Engine, wanted: dict[str, Any], found: list[int]) -> None:
+def test_find(
+    some: Engine, wanted: dict[str, Any], found: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert seqs(some, **wanted) == found
+    # As where hits are too many to be looked up one by one.
+    monkeypatch.setattr(search, "FEW", 0)
+    assert seqs(some, **wanted) == found
+
+
+def test_several_conditions_at_once(some: Engine) -> None:
+    assert seqs(some, station="station-1", part_id="bottle", verdicts=["FAIL"]) == [1]
+    assert seqs(some, station="station-2", part_id="part") == []
+    assert seqs(some, station="station-1", score_range=("caps", 0.2, 0.9), causes=["Blur"]) == [2]
+    assert seqs(some, station="station-1", part_id="00", score_range=("caps", 0.0, 0.07)) == [0]
+
+
+def test_counting_stops_where_nobody_wants_more(some: Engine) -> None:
+    assert queries.count(some, most=4) == 4
+    assert queries.count(some, most=4, verdicts=["REVIEW"]) == 2
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"part_id": "bottle-77", "exact": True}, {"part_id": "bottle"}], ids=str
+)
+def test_a_part_is_not_sought_among_all_of_its_station(some: Engine, wanted: dict[str, Any]) -> None:
+    with some.connect() as connection:
+        tests = search.conditions(connection, {"station": "station-1", **wanted})
+        query = select(INSPECTION).where(*tests).order_by(INSPECTION.c.created_at.desc())
+        explained = "EXPLAIN QUERY PLAN " + str(
+            query.compile(some, compile_kwargs={"literal_binds": True})
+        )
+        plan = " ".join(str(row[-1]) for row in connection.exec_driver_sql(explained))
+    assert "SEARCH inspection" in plan
+    assert "station_created_at" not in plan
+
+
+def test_the_first_part_and_the_checks(some: Engine) -> None:
+    assert queries.first_at(some, "station-2") == START + 8 * SECOND
+    assert queries.first_at(some, "nowhere") is None
+    assert queries.checks(some) == ("caps", "label")
 
 
 def test_pages(some: Engine) -> None:
@@ -103,7 +142,7 @@ def test_attempts_of_a_part(some: Engine) -> None:
 
 
 def test_counters(some: Engine) -> None:
-    assert queries.counters(some) == Counters(
+    assert statistics.counters(some) == Counters(
         parts=9,
         passed=4,
         failed=3,
@@ -112,16 +151,16 @@ def test_counters(some: Engine) -> None:
         simulated=Tally(2, 1, 1, 0),
         causes={"Missing": 2, "Blur": 1, "DeadlineMissed": 1, "Wrong": 1},
     )
-    assert queries.counters(some, "station-2") == Counters(parts=1, passed=1)
-    assert queries.counters(some, since=START + 8 * SECOND).parts == 2
+    assert statistics.counters(some, "station-2") == Counters(parts=1, passed=1)
+    assert statistics.counters(some, since=START + 8 * SECOND).parts == 2
 
 
 def test_latency(some: Engine) -> None:
-    found = queries.latency(some)
+    found = statistics.latency(some)
     assert (found.parts, found.p50_ms, found.max_ms, found.missed) == (10, 40, 600, 2)
     assert 500 < found.p99_ms <= 600
-    assert queries.latency(some, n=2) == Latency(2, 40, 40, 40, 0)
-    assert queries.latency(some, "nowhere") == Latency()
+    assert statistics.latency(some, n=2) == Latency(2, 40, 40, 40, 0)
+    assert statistics.latency(some, "nowhere") == Latency()
 
 
 def test_stations_and_recipes(some: Engine) -> None:

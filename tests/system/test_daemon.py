@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -17,49 +15,7 @@ from support import Mosquitto, wait_for
 from inspector.errors import RetryableError
 from inspector.sim.plc import SimPlc
 from system.cli import ROOT, start
-
-TOPIC = "acme/plant/system/line1/{name}/vision"
-
-
-class Daemon:
-    """``inspector run`` on a configuration in ``folder``."""
-
-    def __init__(self, folder: Path, port: int, name: str, cameras: str = "") -> None:
-        self.folder, self.topic = folder, TOPIC.format(name=name)
-        self.config = folder / "line.yaml"
-        self.config.write_text(
-            f"line: system\nstate_dir: state\nstations:\n  - name: cell\n    topic: {self.topic}\n"
-            f"    recipe: {ROOT}/configs/recipes/pump-cover\n"
-            f"    cameras: [{cameras or '{kind: sim, name: top, seed: 7, fps: 10}'}]\n"
-            f"    broker: {{port: {port}, reconnect_s: 0.2}}\n"
-        )
-        self.process: subprocess.Popen[str] | None = None
-
-    def start(self) -> None:
-        self.process = start("run", self.config)
-
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.kill()
-        self.process.communicate()
-
-    def stop(self) -> tuple[int, str]:
-        """SIGTERM; the exit code and what it logged."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
-        _, err = self.process.communicate(timeout=30)
-        return self.process.returncode, err
-
-    def rows(self, query: str) -> list[tuple[object, ...]]:
-        database = sqlite3.connect(self.folder / "state" / "records.db")
-        try:
-            return database.execute(query).fetchall()
-        except sqlite3.OperationalError as error:
-            if "no such table" not in str(error):
-                raise
-            return []  # the daemon is still making them
-        finally:
-            database.close()
+from system.daemon import Daemon
 
 
 @pytest.fixture
@@ -195,7 +151,7 @@ def test_the_line_process_never_imports_torch(tmp_path: Path, mosquitto: Mosquit
         "live = build_live_station(config, config.stations[0])\n"
         "live.start()\n"
         "live.stop()\n"
-        "heavy = {'torch', 'ultralytics', 'anomalib', 'streamlit', 'amqtt'} & set(sys.modules)\n"
+        "heavy = {'torch', 'ultralytics', 'anomalib', 'streamlit', 'amqtt', 'google.protobuf'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, env=os.environ, timeout=120)

@@ -25,10 +25,12 @@ def test_sixty_parts_on_the_simulated_line(tmp_path: Path) -> None:
     text = (ROOT / "configs" / "demo.yaml").read_text()
     text = text.replace("../var/demo", str(tmp_path / "state"))
     config.write_text(text.replace("recipes/", f"{ROOT}/configs/recipes/"))
-    process = start("demo", "--headless", "--parts", 60, "--interval", 0.25, "--config", config)
+    more = ("--challenge", 20, "--config", config)
+    process = start("demo", "--headless", "--parts", 60, "--interval", 0.25, *more)
     out, err = process.communicate(timeout=180)
     assert process.returncode == 0, out + err
     assert "counters reconcile" in out
+    assert "challenge passed: 9 of 9 parts as expected" in out
     assert "escapes (faulty, PASS): 0 of 20" in out
     assert re.search(r"parts +60 +PASS", out)
     database = sqlite3.connect(tmp_path / "state" / "records.db")
@@ -37,6 +39,28 @@ def test_sixty_parts_on_the_simulated_line(tmp_path: Path) -> None:
     assert len(rows) == 60
     assert all(simulated for _, simulated in rows)
     assert len(list((tmp_path / "state" / "evidence").rglob("frame-0.jpg"))) == 60
+
+
+def test_a_decaying_lamp_is_noticed_and_no_faulty_part_passes(tmp_path: Path) -> None:
+    config = tmp_path / "demo.yaml"
+    text = (ROOT / "configs" / "demo.yaml").read_text()
+    text = text.replace("../var/demo", str(tmp_path / "state"))
+    text = text.replace("recipes/", f"{ROOT}/configs/recipes/")
+    text = text.replace("{window: 60, learn_parts: 60}", "{window: 30, learn_parts: 30}")
+    config.write_text(text.replace("deadline_ms: 2000", "deadline_ms: 10000"))
+    options = ("--headless", "--parts", 118, "--interval", 0.2, "--lamp-decay", 2)
+    process = start("demo", *options, "--config", config)
+    out, err = process.communicate(timeout=180)
+    assert process.returncode == 0, out + err
+    assert "escapes (faulty, PASS): 0 of 39" in out
+    told = r"the lamp's decay was noticed: watch at part \d+, light \d\d %: brightness has fallen by"
+    assert re.search(told, out), out
+    database = sqlite3.connect(tmp_path / "state" / "records.db")
+    events = database.execute("select text from event where event = 'drift' and level = 'warning'")
+    assert [text for (text,) in events if "brightness has fallen by" in text]
+    recorded = database.execute("select distinct health from drift where measure = 'exposure'")
+    assert {"good", "watch"} <= {health for (health,) in recorded}
+    database.close()
 
 
 def outcome(part_id: str, verdict: str | None) -> PartOutcome:

@@ -57,7 +57,9 @@ def anomaly_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     out = tmp_path_factory.getbasetemp() / "trained" / "anomaly"
     if not out.exists():
         from inspector.training.anomaly import train_anomaly
+        from inspector.training.goodparts import AnomalyWishes
 
         good = textures(out.parent / "good", 10)
-        train_anomaly(good, out, bank=500, size=(160, 128), command="inspector train anomaly good")
+        wishes = AnomalyWishes(size=(160, 128))
+        train_anomaly(good, out, bank=500, wishes=wishes, command="inspector train anomaly good")
     return Bundle.load(out)

@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from inspector.records import aggregates, audit, drift, labels, outbox, reviews, shadow  # noqa: F401  # their tables
 from inspector.records.tables import METADATA
 
 context.configure(

@@ -1,10 +1,18 @@
-"""Every text of the dashboard, in one place, so that a second language is a second catalogue."""
+"""Every text of the dashboard, in one place, so that a second language is a second catalogue.
+
+What several pages say stands here; what one page says, in a module of its own.
+"""
 
 from __future__ import annotations
 
 APP = "Line inspector"
 LIVE = "Live"
 PARTS = "Parts"
+REVIEW = "Review"
+RECIPES = "Recipes"
+STATISTICS = "Statistics"
+STATION_PAGE = "Station"
+TRAIN = "Train"
 
 VERDICT_SYMBOL = {"PASS": "✔", "FAIL": "✖", "REVIEW": "?"}
 UNKNOWN_SYMBOL = "·"
@@ -76,7 +84,6 @@ CHOOSE_STATION = "Station"
 
 FIND_PART = "Part id"
 FIND_PART_HELP = "Part of the id, or a pattern with *, such as A-10*"
-FIND_PART_PLACEHOLDER = "scan or type"
 FIND_TIME = "Time"
 FIND_VERDICT = "Verdict"
 FIND_CAUSE = "Cause"

@@ -1,39 +1,28 @@
-"""What crosses the wire to the PLC and the plant: one pydantic model a payload.
-
-UTF-8 JSON, flat, camel case, unknown fields ignored, ``v`` names the schema version. The JSON Schemas
-in ``deploy/schemas/`` are generated from these classes (``python -m inspector.contract``) and a test
-keeps them equal. Each class knows its topic below the station's base topic, its QoS and whether it is
-retained, so that publishing is the same call for all of them.
-"""
+"""The messages between the PLC, the plant and the station."""
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
 
-from inspector.domain import Finding, Inspection, Score, Verdict
-from inspector.outline import polygons
-
-VERSION = 1
-RESULT_LIMIT = 1024
-"""Most bytes of a message on ``evt/result``; PLC buffers are small."""
-COMMAND_LIMIT = 8192
-"""More bytes than any command needs; what is larger is refused unread."""
-FINDINGS_LIMIT = 3
-
-UInt32 = Annotated[int, Field(ge=0, le=0xFFFFFFFF)]
-Text32 = Annotated[str, StringConstraints(max_length=32, pattern=r"^[\x20-\x7e]*$")]
-Id32 = Annotated[str, StringConstraints(min_length=1, max_length=32, pattern=r"^[\x20-\x7e]+$")]
-Hash16 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
-Millis = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
-PixelBox = tuple[Number, Number, Number, Number]
+from inspector.contract.base import (
+    FINDINGS_LIMIT,
+    RESULT_LIMIT,
+    Hash16,
+    Id32,
+    Millis,
+    Number,
+    Payload,
+    PixelBox,
+    Text32,
+    UInt32,
+    utc_text,
+)
+from inspector.domain import Finding, Inspection, Verdict
 
 
 class Reason(StrEnum):
@@ -58,28 +47,6 @@ class StateName(StrEnum):
     CONTINUOUS_EXECUTION = "ContinuousExecution"
     HALTED = "Halted"
     ERROR = "Error"
-
-
-class Payload(BaseModel):
-    """Base of all payloads."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True, strict=True
-    )
-    topic: ClassVar[str]
-    qos: ClassVar[int] = 1
-    retain: ClassVar[bool] = False
-
-    v: int = Field(default=VERSION, ge=1)
-
-    def encode(self) -> bytes:
-        """The message as it is published; absent optional fields are omitted."""
-        return self.model_dump_json(by_alias=True, exclude_none=True).encode()
-
-    @classmethod
-    def decode(cls, data: bytes) -> Self:
-        """Parse a message; pydantic's ``ValidationError`` when it breaks the contract."""
-        return cls.model_validate_json(data)
 
 
 class TriggerPayload(Payload):
@@ -161,42 +128,6 @@ class FindingPayload(BaseModel):
             threshold=round(finding.threshold, 5),
             box=finding.box.rounded(),
             expected_box=finding.expected_box.rounded() if finding.expected_box else None,
-        )
-
-
-class FindingRecord(FindingPayload):
-    """A finding in archive, records and JSONL: what a PLC has no room for comes beside it."""
-
-    polygons: tuple[tuple[Number, ...], ...] | None = None
-    """Outlines of the finding's mask, ``x1, y1, x2, y2, …`` in pixels of the picture, largest first."""
-
-    @classmethod
-    def of(cls, finding: Finding) -> FindingRecord:
-        """The finding's wire form with the outlines of its mask, if it has one."""
-        outlines = None if finding.mask is None else polygons(finding.mask)
-        return cls(**FindingPayload.of(finding).model_dump(), polygons=outlines)
-
-
-class ScorePayload(BaseModel):
-    """What a check measured, in archive, records and JSONL."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True, strict=True
-    )
-
-    check: Text32
-    score: Number
-    threshold: Number
-    review_threshold: Number
-
-    @classmethod
-    def of(cls, score: Score) -> ScorePayload:
-        """The wire form of a score."""
-        return cls(
-            check=score.check,
-            score=round(score.score, 5),
-            threshold=round(score.threshold, 5),
-            review_threshold=round(score.review_threshold, 5),
         )
 
 
@@ -307,6 +238,12 @@ class ResultAckPayload(Payload):
     taken: bool
     reason: str = Field(default="", max_length=64)
 
+    @field_validator("reason")
+    @classmethod
+    def _is_printable(cls, value: str) -> str:
+        # it goes into records and logs, and no database takes every character
+        return "".join(one if one.isprintable() else "?" for one in value)
+
 
 class HeartbeatPayload(Payload):
     """Each side, every 500 ms; dead after 1.5 s."""
@@ -334,81 +271,3 @@ class StatePayload(Payload):
     error_code: int = 0
     error_text: str = ""
     clock_synced: bool = True
-
-
-class ArchiveEventPayload(Payload):
-    """Station to historian: everything, at least once; drop duplicates by ``eventId``."""
-
-    topic = "archive/event"
-    model_config = ConfigDict(extra="allow")
-
-    event_id: str
-    kind: Literal["result", "ack", "disposition"]
-    station_boot_id: UInt32
-
-
-PAYLOADS: dict[str, type[Payload]] = {
-    "trigger": TriggerPayload,
-    "ack": AckPayload,
-    "command": CommandPayload,
-    "prepareRecipe": PrepareRecipePayload,
-    "challenge": ChallengePayload,
-    "result": ResultPayload,
-    "resultAck": ResultAckPayload,
-    "heartbeat": HeartbeatPayload,
-    "state": StatePayload,
-    "archiveEvent": ArchiveEventPayload,
-}
-
-
-def utc_text(moment: datetime) -> str:
-    """ISO 8601, UTC, milliseconds: ``2026-03-01T06:15:00.123Z``."""
-    text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")
-
-
-def record_fields(inspection: Inspection, result: ResultPayload | None = None) -> dict[str, Any]:
-    """The whole inspection under the contract's field names, as journal, JSONL and archive hold it.
-
-    All findings, ``scores``, the causes that also applied, where the picture came from, and what
-    only the records want beside it. ``result`` is the inspection's payload where it is there already.
-    """
-    result = result or ResultPayload.of(inspection)
-    fields: dict[str, Any] = result.model_dump(mode="json", by_alias=True, exclude_none=True)
-    fields["findings"] = [
-        FindingRecord.of(found).model_dump(mode="json", by_alias=True, exclude_none=True)
-        for found in inspection.findings
-    ]
-    fields["causes"] = [cause.word for cause in inspection.judgement.causes]
-    fields["scores"] = [
-        ScorePayload.of(score).model_dump(mode="json", by_alias=True) for score in inspection.scores
-    ]
-    fields["source"] = inspection.source
-    fields["frame"] = inspection.frame
-    fields["imageSize"] = list(inspection.frames[0].size) if inspection.frames else None
-    fields["partBox"] = list(inspection.part_box.rounded()) if inspection.part_box else None
-    fields["station"] = inspection.station
-    fields["challenge"] = inspection.trigger.challenge
-    fields["deadlineMs"] = round(inspection.trigger.deadline_s * 1000, 3)
-    fields["stagesMs"] = dict(inspection.timings.stages_ms)
-    return fields
-
-
-def schemas() -> dict[str, dict[str, Any]]:
-    """JSON Schema of each payload, by the name it has in ``deploy/schemas/``."""
-    return {
-        name: payload.model_json_schema(by_alias=True, mode="serialization")
-        for name, payload in PAYLOADS.items()
-    }
-
-
-def write_schemas(folder: Path) -> None:
-    """Write ``<name>.schema.json`` for each payload."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, schema in schemas().items():
-        text = json.dumps(schema, indent=2, sort_keys=True)
-        (folder / f"{name}.schema.json").write_text(text + "\n", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    write_schemas(Path("deploy/schemas"))

@@ -1,0 +1,235 @@
+"""A trained candidate beside the active version: figures, shadow run, promotion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard import acts, data, markup, recipes, texts, training
+from dashboard.data import Source
+from dashboard.markup import Figure
+from dashboard.recipes import Version
+from dashboard.texts import train as words
+from dashboard.training import REPORTS, Job
+from inspector.bundle import read_card
+from inspector.errors import InspectorError
+from inspector.recipe import Recipe, load_recipe
+from inspector.records import requests, shadow
+from inspector.users import User
+
+_POLL_S = 1.0
+_ASKED = "train_asked"
+_SHOWN = 100
+
+
+def show(source: Source, user: User | None, job: Job, active: Version) -> None:
+    """Everything about the candidate that a job has made."""
+    candidate = _load(str(job.recipe))
+    version = candidate.text.version
+    st.html(markup.heading(words.CANDIDATE.format(recipe=candidate.recipe_id, version=version)))
+    if active.number != job.plan.version:
+        st.caption(words.CANDIDATE_OLD.format(version=active.number))
+    _figures(job, active)
+    _reports(job)
+    if version != active.number:
+        st.html(markup.heading(words.SHADOW))
+        st.caption(words.SHADOW_HELP)
+        _shadow(source, candidate)
+        if user is not None:
+            _buttons(source, user, candidate)
+            _promote(source, user, candidate, job)
+    _answer(source)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _load(folder: str) -> Recipe:
+    """A job's recipe, which does not change any more."""
+    return load_recipe(Path(folder))
+
+
+def _figures(job: Job, active: Version) -> None:
+    rows = dict(_compared(job, active))
+    names = words.COMPARED
+    st.dataframe(
+        {
+            names["name"]: list(rows),
+            names["active"].format(version=active.number): [pair[0] for pair in rows.values()],
+            names["candidate"]: [pair[1] for pair in rows.values()],
+        },
+        hide_index=True,
+    )
+    card = read_card(job.recipe / job.plan.model)
+    if card.training:
+        with st.expander(words.CHOSEN):
+            st.html(markup.bullets(card.training))
+
+
+def _compared(job: Job, active: Version) -> Iterator[tuple[str, tuple[str, str]]]:
+    """What the two cards and evaluations state, side by side."""
+    cards = [read_card(folder / job.plan.model) for folder in (active.folder, job.recipe)]
+    stated = [
+        {
+            **{name: value for name, value in card.metrics.items() if isinstance(value, float)},
+            **{name: value for name, value in card.calibration.items() if name != "note"},
+            **{name: float(count) for name, count in card.data.split.items()},
+        }
+        for card in cards
+    ]
+    for name in dict.fromkeys([*stated[0], *stated[1]]):
+        yield words.COMPARED_MODEL.format(name=name), _pair(stated[0].get(name), stated[1].get(name))
+    measured = [training.report(job, which) for which in ("active", "candidate")]
+    for name in dict.fromkeys([*measured[0], *measured[1]]):
+        pair = _pair(measured[0].get(name), measured[1].get(name))
+        yield words.COMPARED_MEASURED.format(name=name), pair
+
+
+def _pair(before: float | str | None, after: float | str | None) -> tuple[str, str]:
+    def text(value: float | str | None) -> str:
+        return "" if value is None else value if isinstance(value, str) else f"{value:.5g}"
+
+    return text(before), text(after)
+
+
+def _reports(job: Job) -> None:
+    pages = {
+        which: page
+        for which, name in REPORTS.items()
+        if (page := (job.folder / name).with_suffix(".html")).is_file()
+    }
+    if not pages:
+        st.caption(words.NO_FAULTY)
+        return
+    for column, (which, page) in zip(st.columns(len(pages)), pages.items(), strict=True):
+        column.download_button(
+            words.REPORT.format(which=words.REPORTS[which]),
+            data=page.read_bytes,
+            file_name=page.name,
+            mime="text/html",
+            key=f"train_report_{which}",
+            icon=":material/download:",
+            width="stretch",
+        )
+
+
+@st.fragment(run_every=_POLL_S)
+def _shadow(source: Source, candidate: Recipe) -> None:
+    """The run as it stands; recovers when the database comes back."""
+    try:
+        _run(source, candidate)
+    except InspectorError as error:
+        st.html(markup.problem(error))
+
+
+def _run(source: Source, candidate: Recipe) -> None:
+    state = data.state(source)
+    counters = state.counters if state is not None and state.online else {}
+    version = candidate.text.version
+    current = counters.get("shadow_version")
+    if current == version:
+        judged, dropped = counters["shadow_judged"], counters["shadow_dropped"]
+        st.caption(words.SHADOW_RUNS.format(judged=f"{judged:,}", dropped=f"{dropped:,}"))
+    else:
+        other = words.SHADOW_OTHER.format(version=current) if current else words.SHADOW_OFF
+        st.caption(other)
+    _tally(source, candidate.recipe_id, version)
+
+
+def _tally(source: Source, recipe_id: str, version: int) -> None:
+    station = source.station.name
+    tally = shadow.shadow_tally(source.engine, station, recipe_id, version)
+    parts = sum(one.parts for one in tally)
+    if not parts:
+        st.caption(words.SHADOW_NONE)
+        return
+    agreed = sum(one.parts for one in tally if one.verdict == one.station_verdict)
+    figures = [
+        Figure(words.SHADOW_PARTS, f"{parts:,}"),
+        Figure(words.SHADOW_AGREED, f"{agreed:,}"),
+        Figure(words.SHADOW_DIFFERS, f"{parts - agreed:,}"),
+    ]
+    st.html(markup.figures(figures))
+    st.html(
+        markup.chips(
+            words.SHADOW_PAIR.format(
+                station=one.station_verdict, candidate=one.verdict, count=f"{one.parts:,}"
+            )
+            for one in tally
+        )
+    )
+    found = shadow.shadow_differences(source.engine, station, recipe_id, version, _SHOWN)
+    if not found:
+        return
+    st.caption(words.SHADOW_LIST)
+    names = words.SHADOW_COLUMNS
+    st.dataframe(
+        {
+            names["at"]: [markup.instant(one.at, source.zone) for one in found],
+            names["part"]: [one.part_id or one.result_id for one in found],
+            names["station"]: [_said(one.station_verdict, one.station_cause) for one in found],
+            names["candidate"]: [_said(one.verdict, one.cause) for one in found],
+            names["scores"]: [
+                ", ".join(f"{check} {score:.4g}" for check, score in one.scores.items())
+                for one in found
+            ],
+        },
+        hide_index=True,
+    )
+
+
+def _said(verdict: str, cause: str) -> str:
+    symbol = texts.VERDICT_SYMBOL.get(verdict, texts.UNKNOWN_SYMBOL)
+    return f"{symbol} {verdict}, {texts.CAUSE.get(cause, cause)}"
+
+
+def _buttons(source: Source, user: User, candidate: Recipe) -> None:
+    left, right = st.columns(2)
+    for column, label, wanted in (
+        (left, words.SHADOW_START, candidate),
+        (right, words.SHADOW_STOP, None),
+    ):
+        column.button(label, width="stretch", on_click=_ask_shadow, args=(source, user, wanted))
+
+
+@acts.told
+def _ask_shadow(source: Source, user: User, candidate: Recipe | None) -> None:
+    st.session_state[_ASKED] = acts.shadow(source, user, candidate)
+
+
+def _promote(source: Source, user: User, candidate: Recipe, job: Job) -> None:
+    version = candidate.text.version
+    st.caption(words.PROMOTE_HELP)
+    sure = st.checkbox(words.PROMOTE_SURE.format(version=version), key=f"sure_{job.name}")
+    st.button(
+        words.PROMOTE.format(version=version),
+        type="primary",
+        width="stretch",
+        disabled=not sure,
+        key="promote",
+        on_click=_install,
+        args=(source, user, candidate, job),
+    )
+
+
+@acts.told
+def _install(source: Source, user: User, candidate: Recipe, job: Job) -> None:
+    own = recipes.own_folder(source.config, candidate.recipe_id)
+    st.session_state[_ASKED] = acts.promote(source, user, candidate, job, own)
+    acts.say(words.PROMOTED.format(version=candidate.text.version))
+
+
+def _answer(source: Source) -> None:
+    """What the station made of the last request, until another one is made."""
+    if _ASKED in st.session_state:
+        _watch(source, st.session_state[_ASKED])
+
+
+@st.fragment(run_every=_POLL_S)
+def _watch(source: Source, number: int) -> None:
+    found = requests.request(source.engine, number)
+    if found is None or found.outcome is None:
+        st.info(words.ASKED)
+        return
+    said = words.ANSWER.get(found.outcome, "{text}").format(text=found.text)
+    (st.success if found.outcome == "done" else st.error)(markup.plain(said))

@@ -1,0 +1,95 @@
+"""What crosses the wire to the PLC and the plant: one pydantic model a payload.
+
+UTF-8 JSON, flat, camel case, unknown fields ignored, ``v`` names the schema version. The JSON Schemas
+in ``deploy/schemas/`` are generated from these classes (``python -m inspector.contract``) and a test
+keeps them equal. Each class knows its topic below the station's base topic, its QoS and whether it is
+retained, so that publishing is the same call for all of them.
+"""
+
+from inspector.contract.archive import (
+    ARCHIVE_LIMIT,
+    ArchivedAckPayload,
+    ArchivedDispositionPayload,
+    ArchivedResultPayload,
+    ArchiveEventPayload,
+    FindingRecord,
+    ScorePayload,
+    ack_event,
+    disposition_event,
+    encode_event,
+    record_fields,
+    result_event,
+)
+from inspector.contract.base import (
+    COMMAND_LIMIT,
+    FINDINGS_LIMIT,
+    RESULT_LIMIT,
+    VERSION,
+    Hash16,
+    Id32,
+    Millis,
+    Number,
+    Payload,
+    PixelBox,
+    Text32,
+    UInt32,
+    utc_text,
+)
+from inspector.contract.messages import (
+    AckPayload,
+    ChallengePayload,
+    CommandPayload,
+    FindingPayload,
+    HeartbeatPayload,
+    PrepareRecipePayload,
+    Reason,
+    ResultAckPayload,
+    ResultPayload,
+    StateName,
+    StatePayload,
+    TriggerPayload,
+)
+from inspector.contract.schemas import PAYLOADS, schemas, write_schemas
+
+__all__ = [
+    "ARCHIVE_LIMIT",
+    "COMMAND_LIMIT",
+    "FINDINGS_LIMIT",
+    "PAYLOADS",
+    "RESULT_LIMIT",
+    "VERSION",
+    "AckPayload",
+    "ArchiveEventPayload",
+    "ArchivedAckPayload",
+    "ArchivedDispositionPayload",
+    "ArchivedResultPayload",
+    "ChallengePayload",
+    "CommandPayload",
+    "FindingPayload",
+    "FindingRecord",
+    "Hash16",
+    "HeartbeatPayload",
+    "Id32",
+    "Millis",
+    "Number",
+    "Payload",
+    "PixelBox",
+    "PrepareRecipePayload",
+    "Reason",
+    "ResultAckPayload",
+    "ResultPayload",
+    "ScorePayload",
+    "StateName",
+    "StatePayload",
+    "Text32",
+    "TriggerPayload",
+    "UInt32",
+    "ack_event",
+    "disposition_event",
+    "encode_event",
+    "record_fields",
+    "result_event",
+    "schemas",
+    "utc_text",
+    "write_schemas",
+]

@@ -1,0 +1,72 @@
+"""The watch for drift at work: what it sees becomes the station's health, events and records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from inspector.config import Drift
+from inspector.domain import Health, HealthLevel, Level
+from inspector.drift import DriftWatch
+from inspector.ports import Recorder
+
+RECORD_S = 60.0
+"""At most so often the readings are recorded, unless health changes."""
+
+_LEVELS: dict[HealthLevel, Level] = {"good": "info", "watch": "warning", "act": "error"}
+
+
+class Watching:
+    """Belongs to one thread; its work is done at a bounded rate, away from the parts."""
+
+    def __init__(
+        self, watch: DriftWatch, recorder: Recorder, clock: Callable[[], float], *, holds: bool = False
+    ) -> None:
+        """``holds``: whether the station shall not work while something must be done."""
+        self._watch, self._recorder, self._clock = watch, recorder, clock
+        self._may_hold = holds
+        self.health = Health()
+        """How pictures and scores are doing."""
+        self._next_record_s = float("-inf")
+        self._learnt: tuple[str, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Whether the station must leave ``Ready``, until :meth:`restart`."""
+        return self._may_hold and self.health.level == "act"
+
+    def restart(self) -> None:
+        """Somebody has seen to it: forget the last parts, keep what they are compared with."""
+        self._watch.restart()
+        self._follow(self._watch.health)
+
+    def adjust(self, config: Drift) -> None:
+        """Take other limits while the station runs."""
+        self._watch.adjust(config)
+        self._may_hold = config.act_leaves_ready
+
+    def tick(self) -> None:
+        """Look at the parts since the last call."""
+        compared = self._watch.look()
+        self._tell_learnt()
+        changed = self._follow(self._watch.health)
+        now = self._clock()
+        if changed or (compared and now >= self._next_record_s):
+            self._next_record_s = now + RECORD_S
+            self._recorder.drift(self._watch.recipe, self._watch.readings)
+
+    def _follow(self, health: Health) -> bool:
+        """Whether the level is another one; an event then says why."""
+        before, self.health = self.health, health
+        if health.level == before.level:
+            return False
+        text = health.text or "pictures and scores are no longer different"
+        self._recorder.event(_LEVELS[health.level], "drift", f"{health.level}: {text}")
+        return True
+
+    def _tell_learnt(self) -> None:
+        learnt = self._watch.learnt
+        fresh = [name for name in learnt if name not in self._learnt]
+        self._learnt = learnt
+        if fresh:
+            text = f"{', '.join(fresh)}: learnt from the first parts, for want of a calibration"
+            self._recorder.event("info", "drift", text)

@@ -1,0 +1,131 @@
+"""Makes the pictures of ``dashboard/screenshots`` anew: ``python tests/dashboard/screenshots.py [--size WxH]``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from browser import browsing, serving  # beside this file, as support is above
+from people import PASSWORD, add_users
+from playwright.sync_api import Page, expect
+from shift import BOOT, STATION, Shift
+
+from inspector.challenge import ChallengePart, ChallengeRun
+from inspector.domain import DriftReading, RecipeRef
+from inspector.records.challenges import insert_run
+from inspector.records.database import open_engine
+from inspector.records.drift import drift_rows, insert_drift
+
+FOLDER = Path(__file__).resolve().parents[2] / "dashboard" / "screenshots"
+PAGES = {
+    "live": "live",
+    "statistics": "statistics",
+    "parts": f"parts?part={BOOT:08x}-117",
+    "station": "station",
+    "recipes": "recipes",
+    "review": "review",
+}
+"""Address by name of the picture; the last one needs a login."""
+PARTS = 120
+RECIPE = RecipeRef("pump-cover", 3, "9f2c41d07be85a16", "03bd5ce2f1a94478")
+
+
+def main() -> None:
+    """Fill a line, show it, and take a picture of each page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", default="1280x720")
+    parser.add_argument("--out", type=Path, default=FOLDER)
+    arguments = parser.parse_args()
+    width, height = (int(side) for side in arguments.size.split("x"))
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        line = Shift(Path(folder))
+        try:
+            _fill(line)
+            with _alive(line), serving(line.config_path, Path(folder)) as address, browsing() as page:
+                page.set_viewport_size({"width": width, "height": height})
+                page.set_default_timeout(60_000)
+                for name, path in PAGES.items():
+                    _open(page, f"{address}/{path}", login=name == "review")
+                    page.screenshot(path=arguments.out / f"{name}.png")
+        finally:
+            line.close()
+
+
+def _open(page: Page, address: str, *, login: bool) -> None:
+    if login:
+        page.goto(address.replace("review", "login"))
+        page.get_by_label("Name").fill("anna")
+        page.get_by_label("Password").first.fill(PASSWORD)
+        page.get_by_role("button", name="Log in").click()
+        page.get_by_text("Logged in as anna").wait_for()
+        page.get_by_role("link", name="Review").click()
+    else:
+        page.goto(address)
+    page.locator(".heading, .panel, .verdict").first.wait_for()
+    expect(page.locator("[data-testid=stSkeleton]")).to_have_count(0, timeout=60_000)
+    # Pictures and charts come a moment after the words.
+    page.wait_for_timeout(3000)
+
+
+def _fill(line: Shift) -> None:
+    config = line.config_path.read_text()
+    line.config_path.write_text(config + "    challenge: {parts: known}\n")
+    add_users(line)
+    now = datetime.now(UTC)
+    line.add([line.inspect(n, now - timedelta(minutes=2 * (PARTS - n))) for n in range(1, PARTS + 1)])
+    line.warn("the camera top was lost for 2.1 s")
+    readings = [
+        ("exposure", "good", 0.03, 118.0, 121.0),
+        ("sharpness", "watch", 0.14, 71.0, 84.0),
+        ("score:surface", "good", 0.02, 0.31, 0.30),
+    ]
+    engine = open_engine(line.url)
+    with engine.begin() as connection:
+        for hours in range(8, -1, -1):
+            seen = [
+                DriftReading(
+                    name, level, psi * (9 - hours) / 9, 0.01, "calibration", 90, then, median, 200
+                )  # type: ignore[arg-type]
+                for name, level, psi, median, then in readings
+            ]
+            at = now - timedelta(hours=hours)
+            insert_drift(connection, drift_rows(STATION, RECIPE, seen, at))
+        for hours, missed in ((30, True), (6, False)):
+            parts = (
+                ChallengePart("cover-scratch", "faulty", "PASS" if missed else "FAIL", "Anomaly"),
+                ChallengePart("cover-good", "good", "PASS", "None"),
+            )
+            at = now - timedelta(hours=hours)
+            insert_run(connection, ChallengeRun(STATION, at, "eve", "cli", RECIPE, parts))
+    engine.dispose()
+
+
+@contextmanager
+def _alive(line: Shift) -> Iterator[None]:
+    """The station says that it lives, for as long as pictures are taken."""
+    stopped = threading.Event()
+
+    def beat() -> None:
+        while not stopped.wait(0.5):
+            line.report()
+
+    thread = threading.Thread(target=beat)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
+
+
+if __name__ == "__main__":
+    main()

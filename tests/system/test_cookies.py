@@ -1,0 +1,82 @@
+"""Cookies on paper: learnt from 31 good ones, told from broken ones, and where they are broken.
+
+Nothing is tuned on these pictures: what the training chooses, it chooses from the good ones alone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from inspector.bundle import Bundle
+from inspector.domain import AnomalyMap
+from inspector.evaluation.parts import auroc_bounds
+from inspector.evaluation.pixels import region_overlap
+from inspector.runtimes.load import load_anomaly
+from inspector.training.anomaly import train_anomaly
+from inspector.training.card import read_picture
+
+WIDTH, HEIGHT = 192, 256
+
+
+@pytest.fixture(scope="module")
+def cookies(data_dir: Path) -> Path:
+    return data_dir / "cookies"
+
+
+@pytest.fixture(scope="module")
+def maps(cookies: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Path, AnomalyMap]:
+    """What the model says of each test picture."""
+    folder = tmp_path_factory.mktemp("cookies")
+    good = folder / "good"
+    good.mkdir()
+    learnt = sorted((cookies / "training-images").glob("normal-*"))
+    assert len(learnt) == 31
+    for path in learnt:
+        (good / path.name).symlink_to(path)
+    train_anomaly(good, folder / "bundle", command="inspector train anomaly good")
+    bundle = Bundle.load(folder / "bundle")
+    # 576x768 is kept as it is, no pixel of padding
+    assert bundle.card.input.width / bundle.card.input.height == pytest.approx(0.75)
+    model = load_anomaly(bundle)
+    test = [
+        *sorted((cookies / "test-images").iterdir()),
+        *sorted((cookies / "training-images").glob("anomaly-*")),
+    ]
+    return {path: model.score(read_picture(path)) for path in test}
+
+
+def _faulty(path: Path) -> bool:
+    return "anomaly" in path.name
+
+
+def test_broken_cookies_are_told_from_good_ones(maps: dict[Path, AnomalyMap]) -> None:
+    truth = [_faulty(path) for path in maps]
+    area = float(roc_auc_score(truth, [found.score for found in maps.values()]))
+    low, high = auroc_bounds(area, sum(truth), len(truth) - sum(truth))
+    assert area >= 0.95, (area, low, high)
+    assert low > 0.8
+
+
+def test_the_map_shows_where(cookies: Path, maps: dict[Path, AnomalyMap]) -> None:
+    heats, masks = [], []
+    for path, found in maps.items():
+        mask_path = cookies / "mask-images" / f"{path.stem}.png"
+        if _faulty(path) and not mask_path.exists():
+            continue
+        heats.append(np.asarray(cv2.resize(found.heat, (WIDTH, HEIGHT)), np.float32))
+        mask = np.zeros((HEIGHT, WIDTH), np.float32)
+        if _faulty(path):
+            marked = (read_picture(mask_path).max(2) > 0).astype(np.float32)
+            mask = np.asarray(cv2.resize(marked, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA))
+        masks.append(mask >= 0.5)
+    truth, heat = np.concatenate([m.ravel() for m in masks]), np.concatenate([h.ravel() for h in heats])
+    pixel_auroc = float(roc_auc_score(truth, heat))
+    overlap, regions = region_overlap(heats, masks)
+    assert regions >= 32
+    assert pixel_auroc >= 0.85, (pixel_auroc, overlap)
+    assert overlap >= 0.6, (pixel_auroc, overlap)
