@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+import structlog
 from fakes import Gate
 from line_rig import Rig, Start
 from support import MOSQUITTO, Mosquitto
@@ -30,6 +31,12 @@ def _new_mosquitto(folder: Path, *, durable: bool = False) -> Mosquitto:
         required = _is_required() or bool(os.environ.get("CI"))
         _missing("mosquitto is not installed: apt install mosquitto", required)
     return Mosquitto(folder, durable=durable)
+
+
+@pytest.fixture(autouse=True)
+def unconfigured_logging() -> None:
+    """Commands set up logging for their process, which here is that of all tests."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

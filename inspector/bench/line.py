@@ -37,7 +37,7 @@ class PaceFigures:
     share: float
     parts_per_s: float
     misses: int
-    """Parts without a PASS or FAIL before the deadline."""
+    """Parts that were not inspected, or not before the deadline."""
     p50_ms: float
     p99_ms: float
     p999_ms: float
@@ -89,7 +89,6 @@ def bench_line(config: LineConfig, station: StationConfig, *, parts: int, messag
         driver.run(frames[:20])
         for share in SHARES:
             latencies_ms = np.array(driver.paced(frames, 1 / (share * speed)))
-            # a part without a verdict is worse than any number, so nothing is interpolated
             p50, p99, p999 = np.percentile(latencies_ms, (50, 99, 99.9), method="higher")
             misses = int((latencies_ms >= station.deadline_ms).sum())
             paces.append(PaceFigures(share, share * speed, misses, float(p50), float(p99), float(p999)))

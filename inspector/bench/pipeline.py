@@ -120,7 +120,7 @@ class StationUnderTest:
     def paced(self, frames: Sequence[Image], interval_s: float) -> list[float]:
         """One part each so many seconds, whatever becomes of them.
 
-        Returns milliseconds from when each was due to its verdict; infinite without PASS or FAIL.
+        Returns milliseconds from when each was due to its verdict, 5000 where it was not inspected.
         """
         late_ms: dict[str, float] = {}
         due = time.perf_counter()
@@ -139,9 +139,9 @@ class StationUnderTest:
             raise OutsideError("the station lost a part", "See the log above")
         self._throttled = True
         return [
-            late_ms[one.part_id] + (one.latency_ms or 0.0)
-            if one.verdict in ("PASS", "FAIL")
-            else float("inf")
+            late_ms[one.part_id] + one.latency_ms
+            if one.result is not None and one.result.result_state == 1 and one.latency_ms is not None
+            else DEADLINE_MS
             for one in self._plc.outcomes()
             if one.part_id in late_ms
         ]

@@ -139,10 +139,7 @@ class Faults:
         self._cell.daemon.fill_disk(False)
 
     def clock_set(self) -> None:
-        """The wall clock jumps by up to an hour, forth or back, and is put right again.
-
-        Not for longer: libfaketime 0.9.10 breaks ``time.sleep`` of a process whose clock is behind.
-        """
+        """The wall clock jumps by up to an hour, forth or back, and is put right again."""
         part = self._order()
         self._cell.daemon.set_clock(self._rng.uniform(-1.0, 1.0))
         self._cell.expose(part, self._look())

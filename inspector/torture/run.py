@@ -97,7 +97,7 @@ class Torture:
                     f"{self.account.passed} of {self.account.undisturbed} undisturbed good parts",
                     f"At least {LEAST_SHARE:.0%} must pass",
                 )
-            if (code := self._cell.daemon.stop()) != 0:
+            if (code := self._cell.stop()) != 0:
                 raise OutsideError(f"the station left with exit code {code}", "0 is right")
         except InvariantError:
             raise

@@ -48,7 +48,7 @@ def test_clock_set(secured: SecuredBroker, tmp_path: Path) -> None:
         assert created, "the record is there, whatever the clock says"
         cell.daemon.set_clock(0)
         wait_for(lambda: cell.plc.state and cell.plc.state.clock_synced, 20, "synced again")
-        assert cell.daemon.stop() == 0
+        assert cell.stop() == 0
 
 
 def test_results_that_never_open_the_gate(secured: SecuredBroker, tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_results_that_never_open_the_gate(secured: SecuredBroker, tmp_path: Path
         assert (simulated.verdict, simulated.gate) == ("PASS", "reject")
         assert simulated.result is not None
         assert simulated.result.is_simulated
-        assert cell.daemon.stop() == 0
+        assert cell.stop() == 0
         config = tmp_path / "line.yaml"
         config.write_text(config.read_text().replace("mode: commissioning", "mode: production"))
         cell.daemon.start()
@@ -93,4 +93,4 @@ def test_results_that_never_open_the_gate(secured: SecuredBroker, tmp_path: Path
         assert outcome.result == partial
         cell.expose(part)
         assert_at_work(cell)
-        assert cell.daemon.stop() == 0
+        assert cell.stop() == 0
