@@ -21,6 +21,8 @@ HUGE_PIXELS = 200_000_000
 """A picture of so many pixels is not decoded: as floats it would fill the memory of a line computer."""
 # our own limit stands in for Pillow's, which only warns at half of it
 Image.MAX_IMAGE_PIXELS = None
+# as Pillow has it: Ultralytics replaces it by one that installs packages for what is no picture
+_open = Image.open
 
 _ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)
@@ -37,7 +39,7 @@ def open_picture(data: bytes) -> Image.Image:
     if not data:
         raise DataError("the file is empty", "Copy it again")
     try:
-        picture = Image.open(io.BytesIO(data))
+        picture = _open(io.BytesIO(data))
     except UnidentifiedImageError:
         raise DataError("it is no picture that can be read", "Export it again") from None
     except (OSError, ValueError, SyntaxError, struct.error) as error:
