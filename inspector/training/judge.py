@@ -127,6 +127,8 @@ def fit_judge(
     for epoch in range(done, settings.epochs):
         started = time.monotonic()
         seed = settings.seed, epoch
+        # dropout too must be that of this epoch, whether the training was interrupted or not
+        torch.manual_seed(1000 * settings.seed + epoch)
         loss = _epoch(network, average, optimizer, schedule, examples, kept, seed, device, half)
         spent_s += time.monotonic() - started
         state = {

@@ -7,6 +7,7 @@ from pathlib import Path
 import boards
 import numpy as np
 import pytest
+import torch
 from fakes import trigger
 
 from inspector.bundle import Bundle
@@ -16,9 +17,15 @@ from inspector.datasets.yolo import YoloData
 from inspector.domain import Box, Detection, Frame, Part
 from inspector.errors import DataError, InputError
 from inspector.runtimes.load import load_judge
-from inspector.training.judge import JudgeSettings, fit_judge
+from inspector.training.judge import JudgeNetwork, JudgeSettings, fit_judge
 from inspector.training.judging import IGNORED, MARGIN, collect, oriented
-from inspector.training.reference import best_threshold, counts, figures, train_reference
+from inspector.training.reference import (
+    JudgeCore,
+    best_threshold,
+    counts,
+    figures,
+    train_reference,
+)
 
 
 @pytest.fixture(scope="module")
@@ -125,3 +132,15 @@ def test_the_figures_are_those_of_a_hand_computed_case() -> None:
     assert got["map33"] == pytest.approx(0.5)
     assert got["map50"] == pytest.approx(51 / 101, abs=1e-4)
     assert best_threshold(found, truth) > 0.8
+
+
+def test_the_opinions_of_several_networks_are_averaged() -> None:
+    torch.manual_seed(0)
+    networks = [JudgeNetwork(2).eval(), JudgeNetwork(2).eval()]
+    crop = torch.rand(1, 3, 96, 96)
+    with torch.inference_mode():
+        shares, sides = JudgeCore(networks)(crop)
+        alone = [JudgeCore([network])(crop) for network in networks]
+    assert not torch.allclose(alone[0][0], alone[1][0])
+    assert torch.allclose(shares, (alone[0][0] + alone[1][0]) / 2, atol=1e-6)
+    assert torch.allclose(sides, (alone[0][1] + alone[1][1]) / 2, atol=1e-4)
