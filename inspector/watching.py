@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from inspector.config import Drift
-from inspector.domain import Health, HealthLevel, Level
+from inspector.domain import DriftReading, Health, HealthLevel, Level
 from inspector.drift import DriftWatch
 from inspector.ports import Recorder
 
 RECORD_S = 60.0
-"""At most so often the readings are recorded, unless health changes."""
+"""At most so often the readings are recorded, unless the health of one of them changes."""
 
 _LEVELS: dict[HealthLevel, Level] = {"good": "info", "watch": "warning", "act": "error"}
 
@@ -27,6 +27,8 @@ class Watching:
         self.health = Health()
         """How pictures and scores are doing."""
         self._next_record_s = float("-inf")
+        self._moved: dict[str, HealthLevel] = {}
+        """Health of the measures that are not good."""
         self._learnt: tuple[str, ...] = ()
 
     @property
@@ -48,20 +50,19 @@ class Watching:
         """Look at the parts since the last call."""
         compared = self._watch.look()
         self._tell_learnt()
-        changed = self._follow(self._watch.health)
+        self._follow(self._watch.health)
+        before, self._moved = self._moved, _moved(self._watch.readings)
         now = self._clock()
-        if changed or (compared and now >= self._next_record_s):
+        if self._moved != before or (compared and now >= self._next_record_s):
             self._next_record_s = now + RECORD_S
             self._recorder.drift(self._watch.recipe, self._watch.readings)
 
-    def _follow(self, health: Health) -> bool:
-        """Whether the level is another one; an event then says why."""
+    def _follow(self, health: Health) -> None:
+        """When the level is another one, an event says why."""
         before, self.health = self.health, health
-        if health.level == before.level:
-            return False
-        text = health.text or "pictures and scores are no longer different"
-        self._recorder.event(_LEVELS[health.level], "drift", f"{health.level}: {text}")
-        return True
+        if health.level != before.level:
+            text = health.text or "pictures and scores are no longer different"
+            self._recorder.event(_LEVELS[health.level], "drift", f"{health.level}: {text}")
 
     def _tell_learnt(self) -> None:
         learnt = self._watch.learnt
@@ -70,3 +71,7 @@ class Watching:
         if fresh:
             text = f"{', '.join(fresh)}: learnt from the first parts, for want of a calibration"
             self._recorder.event("info", "drift", text)
+
+
+def _moved(readings: Sequence[DriftReading]) -> dict[str, HealthLevel]:
+    return {one.measure: one.health for one in readings if one.health != "good"}

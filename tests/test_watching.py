@@ -68,6 +68,27 @@ def test_readings_are_recorded_when_health_changes_and_else_at_a_bounded_rate(be
     assert (readings[0].reference_median, readings[0].median, readings[0].n) == (100, 88, 200)
 
 
+def test_a_measure_that_follows_another_is_recorded_at_once(bench: Bench) -> None:
+    """The cause may show later than its effects: the lamp's light after the noise."""
+    bench.watch.begin(RECIPE, calibration({"exposure": STEADY, "noise": STEADY}))
+
+    def both(brightness: float, noise: float) -> None:
+        for number in range(200):
+            jitter = number % 3 - 1
+            bench.watch.note(seen({"exposure": brightness + jitter, "noise": noise + jitter}))
+        bench.watching.tick()
+
+    both(100, 100)
+    both(100, 88)
+    both(88, 88)
+    told = [{one.measure: one.health for one in readings} for _, readings in bench.recorder.readings]
+    assert told[:2] == [
+        {"exposure": "good", "noise": "good"},
+        {"exposure": "good", "noise": "watch"},
+    ]
+    assert told[2]["exposure"] == "watch"
+
+
 def test_what_was_learnt_at_the_line_is_told_once(bench: Bench) -> None:
     bench.watch.begin(RECIPE, None)
     for _ in range(3):

@@ -39,7 +39,7 @@ def test_a_killed_station_loses_no_accepted_trigger(daemon: Daemon, mosquitto: M
         assert plc.wait_idle(20)
         for number in range(8):
             plc.trigger(f"during-{number}")
-        wait_for(lambda: plc.counters().accepted >= 8, 10)
+        wait_for(lambda: plc.counters().accepted >= 6 + 2, 10)
         daemon.kill()
         assert plc.wait_idle(10)
         daemon.start()
@@ -51,7 +51,10 @@ def test_a_killed_station_loses_no_accepted_trigger(daemon: Daemon, mosquitto: M
         code, err = daemon.stop()
     assert code == 0, err
     rows = daemon.rows("select part_id, cause, result_state from inspection")
-    assert sorted(str(row[0]) for row in rows) == sorted(accepted)
+    recorded = [str(row[0]) for row in rows]
+    assert len(recorded) == len(set(recorded))
+    # a kill between journal and acknowledgement leaves a record that the PLC knows nothing of
+    assert accepted <= set(recorded) <= {one.part_id for one in outcomes}
     restarted = [row for row in rows if row[1] == "StationRestarted"]
     assert all(row[2] == 3 for row in restarted)
     answered = {one.part_id for one in outcomes if one.verdict is not None}
