@@ -16,11 +16,12 @@ from sqlalchemy import Engine
 
 from dashboard import markup, training
 from dashboard.data import Source
+from dashboard.recipes import Version
 from dashboard.training import Job, Plan
 from inspector import rethreshold
 from inspector.candidate import install
 from inspector.errors import InspectorError
-from inspector.recipe import Recipe
+from inspector.recipe import Recipe, load_recipe
 from inspector.records import audit, claims, labels, requests, reviews
 from inspector.records.audit import Action, Actor
 from inspector.records.database import open_engine, storage_failures
@@ -169,6 +170,25 @@ def promote(source: Source, user: User, candidate: Recipe, job: Job, own: Path |
         if own is not None:
             install(candidate.path, own, job.plan.version)
     wanted = {"recipeId": candidate.recipe_id, "recipeVersion": version}
+    return ask(source, user, "prepareRecipe", wanted)
+
+
+def roll_back(source: Source, user: User, own: Path, back: Version) -> int:
+    """Put an earlier version into the recipe's own folder and ask for it; the request's number.
+
+    What lies in the folder is stored before it is replaced. Raises
+    :class:`~inspector.errors.InspectorError` when that cannot be done, and as
+    :func:`inspector.candidate.install`; then nothing has changed.
+    """
+    replaced = load_recipe(own, promises="open")
+    subject = f"{own.name} {back.number}"
+    engine = writer(source)
+    with storage_failures(engine.url), engine.begin() as connection:
+        said = {"from": replaced.text.version}
+        audit.append(connection, actor(user), "rollback", subject, now(), fields=said)
+        RecipeStore(source.config.recipe_store).keep(replaced)
+        install(back.folder, own, replaced.text.version)
+    wanted = {"recipeId": own.name, "recipeVersion": back.number}
     return ask(source, user, "prepareRecipe", wanted)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import acts, data, markup, recipes, texts, training
+from dashboard import acts, answers, data, markup, recipes, texts, training
 from dashboard.data import Source
 from dashboard.markup import Figure
 from dashboard.recipes import Version
@@ -16,11 +16,10 @@ from dashboard.training import REPORTS, Job
 from inspector.bundle import read_card
 from inspector.errors import InspectorError
 from inspector.recipe import Recipe, load_recipe
-from inspector.records import requests, shadow
+from inspector.records import shadow
 from inspector.users import User
 
 _POLL_S = 1.0
-_ASKED = "train_asked"
 _SHOWN = 100
 
 
@@ -40,7 +39,7 @@ def show(source: Source, user: User | None, job: Job, active: Version) -> None:
         if user is not None:
             _buttons(source, user, candidate)
             _promote(source, user, candidate, job)
-    _answer(source)
+    answers.show("train", source)
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
@@ -194,7 +193,8 @@ def _buttons(source: Source, user: User, candidate: Recipe) -> None:
 
 @acts.told
 def _ask_shadow(source: Source, user: User, candidate: Recipe | None) -> None:
-    st.session_state[_ASKED] = acts.shadow(source, user, candidate)
+    act = words.SHADOW_STOP if candidate is None else words.SHADOW_START
+    answers.expect("train", act, acts.shadow(source, user, candidate))
 
 
 def _promote(source: Source, user: User, candidate: Recipe, job: Job) -> None:
@@ -215,21 +215,7 @@ def _promote(source: Source, user: User, candidate: Recipe, job: Job) -> None:
 @acts.told
 def _install(source: Source, user: User, candidate: Recipe, job: Job) -> None:
     own = recipes.own_folder(source.config, candidate.recipe_id)
-    st.session_state[_ASKED] = acts.promote(source, user, candidate, job, own)
-    acts.say(words.PROMOTED.format(version=candidate.text.version))
-
-
-def _answer(source: Source) -> None:
-    """What the station made of the last request, until another one is made."""
-    if _ASKED in st.session_state:
-        _watch(source, st.session_state[_ASKED])
-
-
-@st.fragment(run_every=_POLL_S)
-def _watch(source: Source, number: int) -> None:
-    found = requests.request(source.engine, number)
-    if found is None or found.outcome is None:
-        st.info(words.ASKED)
-        return
-    said = words.ANSWER.get(found.outcome, "{text}").format(text=found.text)
-    (st.success if found.outcome == "done" else st.error)(markup.plain(said))
+    version = candidate.text.version
+    number = acts.promote(source, user, candidate, job, own)
+    answers.expect("train", words.PROMOTE.format(version=version), number)
+    acts.say(words.PROMOTED.format(version=version))

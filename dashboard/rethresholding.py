@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from pathlib import Path
 
 import streamlit as st
 
-from dashboard import acts, login, markup, recipes, scorechart, texts
+from dashboard import acts, answers, login, markup, recipes, scorechart, texts
 from dashboard.data import Source
 from dashboard.markup import Figure
 from dashboard.recipes import Version
 from dashboard.texts import recipes as words
-from inspector.records import requests, whatif
+from inspector.records import whatif
 from inspector.records.whatif import Effect, ScoredPart
 from inspector.users import Role, User
 
 _LIMIT = 3000
 _STEPS = 400
-_POLL_S = 1.0
-_ASKED, _SAID = "recipes_asked", "recipes_said"
 _VERDICTS = ("PASS", "FAIL", "REVIEW")
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """FAIL and REVIEW threshold of a check, in use and wanted."""
+
+    check: str
+    used: tuple[float, float]
+    wanted: tuple[float, float]
 
 
 def show(source: Source, recipe_id: str, version: Version, *, is_active: bool) -> None:
     """The check's scores, its thresholds, and their effect."""
     parts = _parts(source.key, recipe_id, version.number, source)
     checks = list(dict.fromkeys(score.check for part in parts for score in part.scores))
-    _answer(source)
     if not checks:
         st.html(markup.panel(words.SECTIONS["thresholds"], words.NO_SCORES))
         return
@@ -38,6 +46,7 @@ def show(source: Source, recipe_id: str, version: Version, *, is_active: bool) -
     left, right = st.columns([1.5, 1], gap="medium")
     with left:
         fail, review = _chosen(parts, check, used[0], f"{recipe_id}_{version.number}_{check}")
+        move = _Move(check, used[0], (fail, review))
         groups = _groups(parts, check)
         st.altair_chart(scorechart.histogram(groups, fail, review), key="score_histogram")
         decided = sum(part.decision is not None for part in parts)
@@ -48,9 +57,9 @@ def show(source: Source, recipe_id: str, version: Version, *, is_active: bool) -
         if len(used) > 1:
             st.html(markup.panel(check, words.BY_CLASS))
             return
-        moved = (fail, review) != used[0]
-        _effect(whatif.effect(parts, {check: (fail, review)} if moved else {}), moved=moved)
-        _save(source, recipe_id, version, check, used[0], (fail, review), is_active=is_active)
+        moved = move.wanted != move.used
+        _effect(whatif.effect(parts, {check: move.wanted} if moved else {}), moved=moved)
+        _save(source, recipe_id, version, move, is_active=is_active)
 
 
 @st.cache_data(show_spinner=False, ttl=10, max_entries=8)
@@ -151,16 +160,7 @@ def _effect(found: Effect, *, moved: bool) -> None:
         st.caption(words.UNEXPLAINED.format(count=found.unexplained))
 
 
-def _save(
-    source: Source,
-    recipe_id: str,
-    version: Version,
-    check: str,
-    used: tuple[float, float],
-    wanted: tuple[float, float],
-    *,
-    is_active: bool,
-) -> None:
+def _save(source: Source, recipe_id: str, version: Version, move: _Move, *, is_active: bool) -> None:
     user = login.current(source.config)
     if user is None or not user.role.covers(Role.ENGINEER):
         st.caption(words.SAVE_NEEDS)
@@ -179,10 +179,10 @@ def _save(
         words.SAVE.format(version=raised),
         type="primary",
         width="stretch",
-        disabled=wanted == used,
+        disabled=move.wanted == move.used,
         key="save_thresholds",
         on_click=_write,
-        args=(source, user, recipe_id, version, raised, check, used, wanted, is_active),
+        args=(source, user, folder, version, raised, move, is_active),
     )
 
 
@@ -190,41 +190,19 @@ def _save(
 def _write(
     source: Source,
     user: User,
-    recipe_id: str,
+    folder: Path,
     version: Version,
     raised: int,
-    check: str,
-    used: tuple[float, float],
-    wanted: tuple[float, float],
+    move: _Move,
     is_active: bool,
 ) -> None:
-    folder = recipes.own_folder(source.config, recipe_id)
-    if folder is None:
-        return
-    acts.save_thresholds(source, user, folder, version.number, raised, check, used, wanted)
+    acts.save_thresholds(
+        source, user, folder, version.number, raised, move.check, move.used, move.wanted
+    )
     if not is_active:
         acts.say(words.SAVED_ONLY.format(version=raised))
         return
-    asked = {"recipeId": recipe_id, "recipeVersion": raised}
-    st.session_state[_ASKED] = (acts.ask(source, user, "prepareRecipe", asked), raised)
+    asked = {"recipeId": folder.name, "recipeVersion": raised}
+    number = acts.ask(source, user, "prepareRecipe", asked)
+    answers.expect("recipes", words.CHANGE.format(version=raised), number)
     acts.say(words.SAVED.format(version=raised))
-
-
-def _answer(source: Source) -> None:
-    """What the station made of the last request, until there is an answer looked at anew."""
-    if _ASKED in st.session_state:
-        _watch(source)
-
-
-@st.fragment(run_every=_POLL_S)
-def _watch(source: Source) -> None:
-    asked = st.session_state.get(_ASKED)
-    if asked is None:
-        return
-    number, raised = asked
-    found = requests.request(source.engine, number)
-    if found is None or found.outcome is None:
-        st.info(words.ASKED.format(version=raised))
-        return
-    said = words.ANSWER.get(found.outcome, "{text}").format(text=found.text)
-    (st.success if found.outcome == "done" else st.error)(markup.plain(said))

@@ -43,6 +43,15 @@ OLD_PICTURE = "Last picture before {since}, not live"
 OLD_PICTURE_STOPPED = "Last picture before the station stopped, not live"
 OLD_PICTURE_CAMERA = "Last picture before the camera was lost, not live"
 
+ASKED = "{act}: the station has been asked …"
+ANSWER = {
+    "done": "{act}: the station has done it. {text}",
+    "refused": "{act}: the station refused. {text}",
+    "failed": "{act}: the station could not do it. {text}",
+    "expired": "{act}: the station was started anew before it came to it.",
+    "withdrawn": "{act}: the request was taken back.",
+}
+
 NO_PARTS_TITLE = "No part inspected yet"
 NO_PARTS = "The first part will appear here as soon as it has been inspected."
 NO_PICTURE = "No picture was kept of this part."

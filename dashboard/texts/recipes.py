@@ -55,14 +55,7 @@ SAVE_AGAIN = (
 SAVE_NO_FOLDER = "The configuration names no folder of this recipe, so nothing can be saved."
 SAVED = "Version {version} is saved; the station is asked to change to it."
 SAVED_ONLY = "Version {version} is saved. No station uses this recipe now."
-ASKED = "The station has been asked to change to version {version} …"
-ANSWER = {
-    "done": "The station uses the new version.",
-    "refused": "The station refused the new version: {text}",
-    "failed": "The station could not change: {text}",
-    "expired": "The station was started anew before it came to it: {text}",
-    "withdrawn": "The request was taken back: {text}",
-}
+CHANGE = "Change to version {version}"
 
 COMPARE_OLD = "From"
 COMPARE_NEW = "To"
@@ -76,6 +69,16 @@ SAME = "The two recipes say the same."
 MODELS_CHANGED = "Models that differ: {names}"
 MODELS_SAME = "All models are the same."
 FILES_CHANGED = "Other files that differ: {names}"
+BACK_TITLE = "Go back to an earlier version"
+BACK_NO_FOLDER = "The configuration names no folder of this recipe, so nothing can be put there."
+BACK_CHOOSE = "This is the version in the recipe's folder. Choose the version to go back to above."
+BACK_NEEDS = "To go back to a version, log in as an engineer."
+BACK_HELP = (
+    "It takes effect between two parts and after a restart. The version in use stays in the store."
+)
+BACK_SURE = "Yes, version {version} is to judge from now on"
+BACK = "Go back to version {version}"
+BACK_DONE = "Version {version} is installed; the station is asked to change to it."
 ONE_VERSION = "There is one version only; nothing to compare with."
 
 CARD_FACTS = {

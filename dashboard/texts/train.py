@@ -92,12 +92,3 @@ PROMOTE = "Promote version {version}"
 PROMOTE_SURE = "Yes, version {version} is to judge from now on"
 PROMOTE_HELP = "It takes effect between two parts. The version before stays in the store."
 PROMOTED = "Version {version} is installed; the station is asked to change to it."
-
-ASKED = "The station has been asked …"
-ANSWER = {
-    "done": "The station has done it. {text}",
-    "refused": "The station refused: {text}",
-    "failed": "The station could not do it: {text}",
-    "expired": "The station was started anew before it came to it.",
-    "withdrawn": "The request was taken back.",
-}

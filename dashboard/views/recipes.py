@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import streamlit as st
 
-from dashboard import context, data, markup, recipes, rethresholding, texts
+from dashboard import answers, context, data, history, markup, recipes, rethresholding, texts
 from dashboard.data import Source
 from dashboard.recipes import Version
 from dashboard.texts import recipes as words
@@ -42,7 +42,7 @@ def render() -> None:
         words.VERSION,
         found[::-1],
         index=next((i for i, one in enumerate(found[::-1]) if one.number == active), 0),
-        format_func=lambda one: _named(one, active),
+        format_func=lambda one: history.named(one, active),
         key=f"version_{recipe_id}",
     )
     section = right.segmented_control(
@@ -54,9 +54,10 @@ def render() -> None:
         key="recipes_section",
         label_visibility="collapsed",
     )
+    answers.show("recipes", source)
     try:
         if section == "history":
-            _history(source, recipe_id, found)
+            history.show(source, recipe_id, found, version)
         elif section == "models":
             _models(version)
         else:
@@ -89,50 +90,6 @@ def _active(source: Source, states: dict[str, StationState]) -> None:
         },
         hide_index=True,
     )
-
-
-def _named(version: Version, active: int | None) -> str:
-    if version.number == active:
-        return words.VERSION_ACTIVE.format(version=version.number)
-    template = words.VERSION_OF if version.is_stored else words.VERSION_FOLDER
-    return template.format(version=version.number)
-
-
-def _history(source: Source, recipe_id: str, found: tuple[Version, ...]) -> None:
-    used = {
-        use.recipe_version: use.recipe_hash
-        for use in data.recipes(source)
-        if use.recipe_id == recipe_id
-    }
-    names = words.HISTORY_COLUMNS
-    newest = found[::-1]
-    st.dataframe(
-        {
-            names["version"]: [_named(one, None) for one in newest],
-            names["hash"]: [used.get(one.number, "") for one in newest],
-            names["stored"]: [markup.instant(one.since, source.zone) for one in newest],
-        },
-        hide_index=True,
-    )
-    if len(found) < 2:
-        st.caption(words.ONE_VERSION)
-        return
-    left, right = st.columns(2)
-    numbers = [one.number for one in found]
-    old = left.selectbox(words.COMPARE_OLD, numbers, index=len(found) - 2, key=f"old_{recipe_id}")
-    new = right.selectbox(words.COMPARE_NEW, numbers, index=len(found) - 1, key=f"new_{recipe_id}")
-    by_number = {one.number: one for one in found}
-    changed = recipes.difference(by_number[old], by_number[new])
-    st.html(markup.heading(words.DIFFERENCE))
-    if changed.text:
-        st.code(changed.text, language="diff", wrap_lines=True)
-    else:
-        st.caption(words.SAME)
-    models = words.MODELS_CHANGED.format(names=", ".join(changed.models))
-    said = [models if changed.models else words.MODELS_SAME]
-    if changed.files:
-        said.append(words.FILES_CHANGED.format(names=", ".join(changed.files)))
-    st.html(markup.bullets(said))
 
 
 def _models(version: Version) -> None:

@@ -178,7 +178,8 @@ def _the_day(page: Page, address: str, config: LineConfig) -> None:
     # and then it acts
     page.get_by_text("Yes, version 3 is to judge from now on").click()
     page.get_by_role("button", name="Promote version 3").click()
-    expect(page.get_by_text("The station has done it.")).to_be_visible(timeout=120_000)
+    promoted = page.get_by_text("Promote version 3: the station has done it.")
+    expect(promoted).to_be_visible(timeout=120_000)
     page.get_by_role("link", name="Live").click()
     expect(page.locator(".chip", has_text="pump-cover version 3")).to_be_visible()
     wait_for(lambda: any(part.recipe_version == 3 for part in find(engine, limit=20)), 120, "a part")

@@ -94,7 +94,7 @@ def test_thresholds_are_replayed_and_saved_as_a_new_version(
     assert act.fields == {"check": "surface", "before": [0.62, 0.48], "after": [0.62, 0.3]}
 
     words = words_of(page.run())
-    assert "asked to change to version 4" in words
+    assert "Change to version 4: the station has been asked" in words
     assert "The recipe's folder holds version 4, and you look at version 3" in words
 
 
@@ -143,6 +143,75 @@ def test_history_shows_what_changed(line: Shift, monkeypatch: pytest.MonkeyPatch
     assert list(table["Recipe hash"]) == ["9f2c41d07be85a16", ""]
     page.selectbox(key="old_pump-cover").set_value(3).run()
     assert "The two recipes say the same." in words_of(page)
+
+
+def _whole(line: Shift) -> tuple[Path, Path]:
+    """Version 2 in the store and version 3 in the recipe's folder, with the models' files."""
+    old, own = line.config.recipe_store / "pump-cover" / "2", line.station.recipe
+    for folder in (old, own, line.config.recipe_store / "pump-cover" / "3"):
+        shutil.rmtree(folder, ignore_errors=True)
+    for folder, version, screws in ((old, 2, 0.4), (own, 3, 0.5)):
+        shutil.copytree(SHIPPED, folder)
+        (folder / "recipe.yaml").write_text(RECIPE.format(version=version, screws=screws))
+    return old, own
+
+
+def test_going_back_to_an_earlier_version(line: Shift, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, own = _whole(line)
+    page = opened(monkeypatch, line.config_path, "recipes", "eve")
+    page.segmented_control(key="recipes_section").set_value("history").run()
+    assert "Choose the version to go back to above." in words_of(page)
+    version = page.selectbox(key="version_pump-cover")
+    version.select_index(1).run()
+    (back,) = (button for button in page.button if button.label == "Go back to version 2")
+    assert back.disabled
+    page.checkbox(key="sure_pump-cover_2").check().run()
+    press(page, "Go back to version 2")
+    assert "Version 2 is installed" in toasts(page)
+
+    assert (own / "recipe.yaml").read_text() == (old / "recipe.yaml").read_text()
+    kept = line.config.recipe_store / "pump-cover" / "3" / "recipe.yaml"
+    assert kept.read_text() == RECIPE.format(version=3, screws=0.5), "what it replaced is not lost"
+    engine = open_engine(line.url, readonly=True)
+    (asked,) = requests(engine, STATION)
+    act = trail(engine)[0]
+    engine.dispose()
+    assert (asked.kind, asked.user) == ("prepareRecipe", "eve")
+    assert dict(asked.arguments) == {"recipeId": "pump-cover", "recipeVersion": 2}
+    assert (act.user, act.action, act.subject, act.fields) == (
+        "eve",
+        "rollback",
+        "pump-cover 2",
+        {"from": 3},
+    )
+    assert "Go back to version 2: the station has been asked" in words_of(page.run())
+
+
+def test_what_cannot_be_kept_is_not_replaced(line: Shift, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, own = _whole(line)
+    stored = line.config.recipe_store / "pump-cover" / "3"
+    shutil.copytree(own, stored)
+    (own / "recipe.yaml").write_text(RECIPE.format(version=3, screws=0.6))
+    page = opened(monkeypatch, line.config_path, "recipes", "eve")
+    page.segmented_control(key="recipes_section").set_value("history").run()
+    page.selectbox(key="version_pump-cover").select_index(1).run()
+    page.checkbox(key="sure_pump-cover_2").check().run()
+    press(page, "Go back to version 2")
+    assert "Raise the version" in toasts(page)
+    assert (own / "recipe.yaml").read_text() == RECIPE.format(version=3, screws=0.6)
+    engine = open_engine(line.url, readonly=True)
+    assert [act.action for act in trail(engine)] == ["login"]
+    assert requests(engine, STATION) == ()
+    engine.dispose()
+
+
+@pytest.mark.parametrize("user", ["", "anna"])
+def test_only_engineers_go_back(line: Shift, user: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = opened(monkeypatch, line.config_path, "recipes", user)
+    page.segmented_control(key="recipes_section").set_value("history").run()
+    page.selectbox(key="version_pump-cover").select_index(1).run()
+    assert "To go back to a version, log in as an engineer." in words_of(page)
+    assert not [button for button in page.button if button.label.startswith("Go back")]
 
 
 def test_model_cards_are_shown(line: Shift, monkeypatch: pytest.MonkeyPatch) -> None:
