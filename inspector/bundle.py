@@ -20,6 +20,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from inspector.errors import BundleError
+from inspector.validation import first_offence
 
 CARD = "model.json"
 
@@ -134,10 +135,8 @@ def read_card(path: Path) -> Card:
     except OSError as error:
         raise BundleError(f"{card_path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(key) for key in first["loc"])
         raise BundleError(
-            f"{card_path} is no valid model card: {place or 'json'}: {first['msg']}",
+            f"{card_path} is no valid model card: {first_offence(error)}",
             "Restore the bundle from where it was trained",
         ) from error
 

@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from inspector.errors import InputError
+from inspector.validation import first_offence
 
 CALIBRATION_FILE = "calibration.json"
 
@@ -109,10 +110,8 @@ def read_calibration(folder: Path) -> Calibration | None:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(key) for key in first["loc"])
         raise InputError(
-            f"{path} is no valid calibration: {place or 'json'}: {first['msg']}",
+            f"{path} is no valid calibration: {first_offence(error)}",
             "Calibrate again with 'inspector calibrate'",
         ) from error
 

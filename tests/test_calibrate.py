@@ -127,6 +127,16 @@ def test_the_hash_covers_the_calibration(tmp_path: Path, run: Run) -> None:
     assert len({before, after, load_recipe(folder).recipe_hash}) == 3
 
 
+@pytest.mark.parametrize(
+    ("text", "said"), [("{", "json: Invalid JSON"), ('{"v": 1, "parts": 0}', "parts: Input should be")]
+)
+def test_a_damaged_calibration_is_a_sentence(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "calibration.json").write_text(text)
+    with pytest.raises(InputError, match=f"calibration.json is no valid calibration: {said}") as caught:
+        read_calibration(tmp_path)
+    assert "inspector calibrate" in caught.value.remedy
+
+
 def test_pictures_of_one_part_count_as_one_part(tmp_path: Path, run: Run) -> None:
     folder = recipe(tmp_path)
     good = pictures(tmp_path / "good", range(1, 21))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from dashboard import context, data, detail, links, markup, texts, when
+from dashboard import choosing, context, data, detail, links, markup, texts
 from dashboard.data import Found, Source
 from dashboard.texts import parts as words
 from inspector.domain import Cause, Verdict
@@ -57,7 +57,7 @@ def _filters(source: Source) -> Wanted:
         key=_TYPED,
         on_change=_forget,
     )
-    since, until = when.choose(source, span, datetime.now(UTC), on_change=_forget)
+    since, until = choosing.time(source, span, datetime.now(UTC), on_change=_forget)
     verdicts = verdict.multiselect(
         texts.FIND_VERDICT, [v.value for v in Verdict], placeholder=texts.ANY, on_change=_forget
     )
@@ -68,15 +68,7 @@ def _filters(source: Source) -> Wanted:
         placeholder=texts.ANY,
         on_change=_forget,
     )
-    used = [(use.recipe_id, use.recipe_version) for use in data.recipes(source)]
-    chosen_recipe = recipe.selectbox(
-        texts.FIND_RECIPE,
-        [None, *used],
-        format_func=lambda use: (
-            texts.RECIPE_VERSION.format(recipe=use[0], version=use[1]) if use else texts.ANY
-        ),
-        on_change=_forget,
-    )
+    recipe_id, recipe_version = choosing.recipe(source, recipe, on_change=_forget)
     batch_id = batch.text_input(texts.BATCH, max_chars=32, on_change=_forget)
     scored = check.selectbox(
         words.SCORE_OF,
@@ -92,8 +84,8 @@ def _filters(source: Source) -> Wanted:
         "until": until,
         "verdicts": verdicts or None,
         "causes": causes or None,
-        "recipe": chosen_recipe[0] if chosen_recipe else None,
-        "recipe_version": chosen_recipe[1] if chosen_recipe else None,
+        "recipe": recipe_id,
+        "recipe_version": recipe_version,
         "batch_id": batch_id.strip() or None,
         "score_range": (scored, lowest, highest) if scored else None,
     }

@@ -9,6 +9,7 @@ from functools import partial
 import streamlit as st
 
 from dashboard import (
+    choosing,
     context,
     data,
     links,
@@ -19,7 +20,6 @@ from dashboard import (
     takeaway,
     texts,
     trends,
-    when,
 )
 from dashboard.data import Source
 from dashboard.markup import Figure
@@ -65,7 +65,7 @@ def _question(source: Source, first: datetime) -> Question:
     with st.container(key="filters"):
         span, kind, recipe, shift, batch, step = st.columns([1.2, 1.6, 1.4, 1, 1.1, 1])
     now = datetime.now(UTC).replace(microsecond=0)
-    since, until = when.choose(source, span, now, default="week")
+    since, until = choosing.time(source, span, now, default="week")
     # A time without an end ends now: to the next half hour, so that answers can be kept for a while.
     begin, end = since or first, until or spans.soon(now)
     usual: Kind = "simulated" if data.is_simulated(source) else "production"
@@ -75,14 +75,7 @@ def _question(source: Source, first: datetime) -> Question:
         index=statistics.KINDS.index(usual),
         format_func=words.KINDS.__getitem__,
     )
-    used = [(use.recipe_id, use.recipe_version) for use in data.recipes(source)]
-    chosen_recipe = recipe.selectbox(
-        texts.FIND_RECIPE,
-        [None, *used],
-        format_func=lambda use: (
-            texts.RECIPE_VERSION.format(recipe=use[0], version=use[1]) if use else texts.ANY
-        ),
-    )
+    recipe_id, recipe_version = choosing.recipe(source, recipe)
     names = list(dict.fromkeys(one.name for one in source.config.shifts))
     chosen_shift = shift.selectbox(
         words.SHIFT, [None, *names], format_func=lambda name: name or texts.ANY
@@ -97,8 +90,8 @@ def _question(source: Source, first: datetime) -> Question:
         max(end, begin),
         chosen_step or spans.step_for(begin, end),
         source.station.name,
-        chosen_recipe[0] if chosen_recipe else None,
-        chosen_recipe[1] if chosen_recipe else None,
+        recipe_id,
+        recipe_version,
         None,
         chosen_shift,
         chosen_kind,

@@ -27,6 +27,7 @@ from inspector.cameras.footage import PICTURES
 from inspector.datasets.labels import LabelObject, label_file, read_labels
 from inspector.domain import Box
 from inspector.errors import ConfigError, DataError
+from inspector.validation import first_offence
 from inspector.yamlfile import YamlFile
 
 __all__ = ["Task", "YoloData", "label_file"]
@@ -86,10 +87,9 @@ class YoloData:
         try:
             raw = _DataYaml.model_validate(file.data)
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(key) for key in first["loc"])
+            line = file.line(error.errors()[0]["loc"])
             raise DataError(
-                f"{path}:{file.line(first['loc'])}: is no data set: {place or 'file'}: {first['msg']}",
+                f"{path}:{line}: is no data set: {first_offence(error, 'file')}",
                 "It needs 'train', 'val' and 'names'",
             ) from error
         names = _names(raw, file)

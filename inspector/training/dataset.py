@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from inspector.domain import Box, Image
 from inspector.errors import DataError, FootageError
+from inspector.validation import first_offence
 
 JPEG_QUALITY = 95
 
@@ -65,10 +66,8 @@ class Clip:
                 "Put the boxes of its frames there, as JSON with 'frames' and 'boxes'",
             ) from None
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(key) for key in first["loc"])
             raise DataError(
-                f"{path} is no annotation: {place or 'json'}: {first['msg']}",
+                f"{path} is no annotation: {first_offence(error)}",
                 "Each frame needs 'frame' and 'boxes', each box 'label' and 'xyxy'",
             ) from error
         return cls(

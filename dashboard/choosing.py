@@ -1,4 +1,4 @@
-"""The choice of a time, as several pages offer it."""
+"""Choices that several pages offer. ``place`` is the container that shows them."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from dashboard import spans, texts
+from dashboard import data, spans, texts
 from dashboard.data import Source
 from inspector.shifts import current_shift
 
 
-def choose(
+def time(
     source: Source,
     place: Any,
     now: datetime,
     default: str = "all",
     on_change: Callable[[], None] | None = None,
 ) -> tuple[datetime | None, datetime | None]:
-    """Begin and end, as chosen in ``place``, a container; None where the time is open."""
+    """Begin and end; None where the time is open."""
     names = list(texts.SPANS)
     span = place.selectbox(
         texts.FIND_TIME,
@@ -45,3 +45,19 @@ def choose(
         "week": spans.midnight(today - timedelta(days=6), source.zone),
     }
     return starts.get(span), None
+
+
+def recipe(
+    source: Source, place: Any, on_change: Callable[[], None] | None = None
+) -> tuple[str | None, int | None]:
+    """Id and version of a recipe that has judged parts; None for any."""
+    used = [(use.recipe_id, use.recipe_version) for use in data.recipes(source)]
+    chosen = place.selectbox(
+        texts.FIND_RECIPE,
+        [None, *used],
+        format_func=lambda use: (
+            texts.RECIPE_VERSION.format(recipe=use[0], version=use[1]) if use else texts.ANY
+        ),
+        on_change=on_change,
+    )
+    return chosen or (None, None)
