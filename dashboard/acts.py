@@ -53,6 +53,20 @@ def say(sentence: str, *, good: bool = True) -> None:
     st.toast(markup.plain(sentence), icon="✅" if good else "⚠️", duration="short" if good else "long")
 
 
+def confirmed(
+    sure: str, label: str, key: str, act: Callable[P, None], *args: P.args, **kwargs: P.kwargs
+) -> None:
+    """A button that does ``act`` once somebody has ticked that they are ``sure``."""
+    st.button(
+        label,
+        type="primary",
+        width="stretch",
+        disabled=not st.checkbox(sure, key=f"sure_{key}"),
+        key=key,
+        on_click=functools.partial(act, *args, **kwargs),
+    )
+
+
 def actor(user: User) -> Actor:
     """The user as the records name one who acts."""
     return Actor(user.name, user.role.value)

@@ -200,15 +200,15 @@ def _ask_shadow(source: Source, user: User, candidate: Recipe | None) -> None:
 def _promote(source: Source, user: User, candidate: Recipe, job: Job) -> None:
     version = candidate.text.version
     st.caption(words.PROMOTE_HELP)
-    sure = st.checkbox(words.PROMOTE_SURE.format(version=version), key=f"sure_{job.name}")
-    st.button(
+    acts.confirmed(
+        words.PROMOTE_SURE.format(version=version),
         words.PROMOTE.format(version=version),
-        type="primary",
-        width="stretch",
-        disabled=not sure,
-        key="promote",
-        on_click=_install,
-        args=(source, user, candidate, job),
+        f"promote_{job.name}",
+        _install,
+        source,
+        user,
+        candidate,
+        job,
     )
 
 

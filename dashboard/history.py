@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from dashboard import acts, answers, data, login, markup, recipes
@@ -78,25 +80,21 @@ def _back(source: Source, recipe_id: str, chosen: Version) -> None:
         st.caption(words.BACK_NEEDS)
     else:
         st.caption(words.BACK_HELP)
-        sure = st.checkbox(
-            words.BACK_SURE.format(version=chosen.number), key=f"sure_{recipe_id}_{chosen.number}"
-        )
-        st.button(
-            words.BACK.format(version=chosen.number),
-            type="primary",
-            width="stretch",
-            disabled=not sure,
-            key="roll_back",
-            on_click=_roll_back,
-            args=(source, user, recipe_id, chosen),
+        number = chosen.number
+        acts.confirmed(
+            words.BACK_SURE.format(version=number),
+            words.BACK.format(version=number),
+            f"back_{recipe_id}_{number}",
+            _roll_back,
+            source,
+            user,
+            own,
+            chosen,
         )
 
 
 @acts.told
-def _roll_back(source: Source, user: User, recipe_id: str, chosen: Version) -> None:
-    own = recipes.own_folder(source.config, recipe_id)
-    if own is None:
-        return
+def _roll_back(source: Source, user: User, own: Path, chosen: Version) -> None:
     number = acts.roll_back(source, user, own, chosen)
     answers.expect("recipes", words.BACK.format(version=chosen.number), number)
     acts.say(words.BACK_DONE.format(version=chosen.number))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import alarms, context, data, markup, texts
+from dashboard import bar, context, data, markup, texts
 from dashboard.data import Snapshot, Source
 from dashboard.markup import Figure
 from dashboard.reasons import reason
@@ -22,10 +22,11 @@ def watch(config: LineConfig, name: str) -> None:
         source = data.source(config, name)
         seen = data.snapshot(source)
     except InspectorError as error:
-        st.html(markup.station_bar(config.line, name, None, silent=True, simulated=False))
-        st.html(markup.problem(error))
+        bar.unknown(config, name, error)
         return
-    _status(source, seen)
+    bar.show(
+        source, seen.state, seen.now, simulated=seen.last is not None and seen.last.summary.is_simulated
+    )
     if seen.last is None:
         st.html(markup.panel(texts.NO_PARTS_TITLE, texts.NO_PARTS))
         return
@@ -38,15 +39,6 @@ def watch(config: LineConfig, name: str) -> None:
         _figures(source, seen)
     st.html(markup.heading(texts.LAST_PARTS.format(count=len(seen.recent))))
     st.html(markup.strip(seen.recent, data.STRIP, live=not old))
-
-
-def _status(source: Source, seen: Snapshot) -> None:
-    silent = seen.silent_since is not None
-    simulated = seen.last is not None and seen.last.summary.is_simulated
-    line, name = source.config.line, source.station.name
-    st.html(markup.station_bar(line, name, seen.state, silent=silent, simulated=simulated))
-    if told := list(alarms.sentences(seen.state, name, source.zone, seen.now)):
-        st.html(markup.alarms(told))
 
 
 def _outdated(source: Source, seen: Snapshot) -> str:

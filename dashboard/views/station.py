@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from dashboard import acts, alarms, context, data, login, markup, station, texts, trends
+from dashboard import acts, alarms, bar, context, data, login, markup, station, texts, trends
 from dashboard.data import Source
 from dashboard.markup import Figure
 from dashboard.texts import station as words
@@ -45,14 +45,10 @@ def _now(config: LineConfig, name: str) -> None:
         source = data.source(config, name)
         state = data.state(source)
     except InspectorError as error:
-        st.html(markup.station_bar(config.line, name, None, silent=True, simulated=False))
-        st.html(markup.problem(error))
+        bar.unknown(config, name, error)
         return
     now = datetime.now(UTC)
-    silent = alarms.silent_since(state, now) is not None
-    st.html(markup.station_bar(config.line, name, state, silent=silent, simulated=False))
-    if told := list(alarms.sentences(state, name, source.zone, now)):
-        st.html(markup.alarms(told))
+    bar.show(source, state, now)
     st.html(markup.figures((_heartbeat(source, state, now), _temperature(), *_disks(source))))
     st.html(markup.heading(words.CAMERAS))
     st.html(markup.facts(_cameras(state)))

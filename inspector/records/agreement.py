@@ -114,10 +114,7 @@ def with_station(
         select(INSPECTION.c.verdict, REVIEW.c.decision, func.count().label("parts"))
         .join(INSPECTION, INSPECTION.c.result_id == REVIEW.c.result_id)
         .where(
-            REVIEW.c.station == station,
-            REVIEW.c.created_at >= since,
-            REVIEW.c.undone_at.is_(None),
-            REVIEW.c.is_blind.is_(False),
+            *_first(station, since),
             INSPECTION.c.verdict.in_(_STATION),
         )
         .group_by(INSPECTION.c.verdict, REVIEW.c.decision)
@@ -166,10 +163,7 @@ def disagreements(
         )
         .join(INSPECTION, INSPECTION.c.result_id == REVIEW.c.result_id)
         .where(
-            REVIEW.c.station == station,
-            REVIEW.c.created_at >= since,
-            REVIEW.c.undone_at.is_(None),
-            REVIEW.c.is_blind.is_(False),
+            *_first(station, since),
             wrong | strict,
         )
         .order_by(REVIEW.c.id.desc())
@@ -189,6 +183,16 @@ def disagreements(
         ]
         found += [Disagreement(*row) for row in connection.execute(machine)]
     return tuple(sorted(found, key=lambda one: one.at, reverse=True)[:limit])
+
+
+def _first(station: str, since: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Decisions that hold and were the first on their part."""
+    return (
+        REVIEW.c.station == station,
+        REVIEW.c.created_at >= since,
+        REVIEW.c.undone_at.is_(None),
+        REVIEW.c.is_blind.is_(False),
+    )
 
 
 def _pair(first: FromClause, second: FromClause) -> ColumnElement[bool]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from figures import figures_of
 
 from inspector.bench.anomaly import bench_anomaly
 from inspector.bundle import Bundle
@@ -17,20 +15,7 @@ RECIPES = Path(__file__).resolve().parents[2] / "configs" / "recipes"
 
 
 def test_all_sides_score_the_same_pictures_alike() -> None:
-    # in a process of its own: the library warns, and sets up logging, as it pleases
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "inspector", "bench", "anomaly"),
-            *("--frames", "10", "--rounds", "1", "--threads", "1"),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    figures = json.loads(done.stdout.splitlines()[-1])
-    assert all(isinstance(value, int | float) for value in figures.values())
+    figures = figures_of("anomaly", "--frames", "10", "--rounds", "1", "--threads", "1")
     # were it another network or another preprocessing, the scores would differ
     assert figures["score_difference"] < 1e-3
     assert (figures["threads"], figures["pictures"], figures["rounds"]) == (1, 10, 1)

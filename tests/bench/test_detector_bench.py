@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from figures import figures_of
 
 from inspector.bench.detector import bench_detector
 from inspector.bench.pipeline import render_frames
@@ -19,21 +17,10 @@ LINE_SEED = 7
 
 
 def test_both_sides_find_the_same_on_the_same_frames() -> None:
-    # in a process of its own: the exporter and nncf warn, and set up logging, as they please
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "inspector", "bench", "detector"),
-            *("--frames", "10", "--rounds", "1", "--threads", "2"),
-            *("--bundle", str(RECIPES / "pump-cover" / "detector")),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
+    figures = figures_of(
+        *("detector", "--frames", "10", "--rounds", "1", "--threads", "2"),
+        *("--bundle", str(RECIPES / "pump-cover" / "detector")),
     )
-    assert done.returncode == 0, done.stderr[-2000:]
-    figures = json.loads(done.stdout.splitlines()[-1])
-    assert all(isinstance(value, int | float) for value in figures.values())
     # housings and screws: were it another network or another input size, the boxes would differ
     assert figures["same_boxes"] == 1.0
     assert figures["detections"] >= 30

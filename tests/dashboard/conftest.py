@@ -10,6 +10,9 @@ import streamlit as st
 from browser import browsing
 from playwright.sync_api import Page
 from shift import Shift
+from sqlalchemy import Engine
+
+from inspector.records.database import open_engine
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +38,14 @@ def empty(tmp_path: Path) -> Iterator[Shift]:
     shift = Shift(tmp_path)
     yield shift
     shift.close()
+
+
+@pytest.fixture
+def engine(line: Shift) -> Iterator[Engine]:
+    """Reads the records of ``line``, a fixture of the module's own."""
+    engine = open_engine(line.url, readonly=True)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture

@@ -82,6 +82,14 @@ def _recorded(config: LineConfig) -> int:
         return 0
 
 
+def _log_in(page: Page, address: str) -> None:
+    page.goto(f"{address}/login")
+    page.get_by_label("Name").fill("eve")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_text("Logged in as eve")).to_be_visible()
+
+
 def _decide(page: Page, mistakes: list[str]) -> str:
     """Look at the part that is shown, and press a key; the part.
 
@@ -131,11 +139,7 @@ def _the_day(page: Page, address: str, config: LineConfig) -> None:
     wait_for(lambda: _recorded(config) >= FIRST_PARTS, 120, "parts")
 
     # parts are decided by keyboard; the first FAIL was a mistake, says the person
-    page.goto(f"{address}/login")
-    page.get_by_label("Name").fill("eve")
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_text("Logged in as eve")).to_be_visible()
+    _log_in(page, address)
     page.get_by_role("link", name="Review").click()
     expect(page.get_by_role("button", name=re.compile("Accept"))).to_be_visible()
     mistakes: list[str] = []
@@ -158,11 +162,7 @@ def _the_day(page: Page, address: str, config: LineConfig) -> None:
     page.get_by_role("button", name="Train from pump-cover version 2").click()
     expect(page.get_by_text("Running for")).to_be_visible()
     page.reload()  # a training survives that; the login ends with the browser's session
-    page.goto(f"{address}/login")
-    page.get_by_label("Name").fill("eve")
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_text("Logged in as eve")).to_be_visible()
+    _log_in(page, address)
     page.get_by_role("link", name="Train").click()
     expect(page.get_by_text("Candidate: pump-cover version 3")).to_be_visible(timeout=TRAINING_MS)
     (job,) = (config.state_dir / "training").glob("2*")

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from people import add_users, opened, press, toasts, words_of
 from shift import STATION, Shift
+from sqlalchemy import Engine
 
 from inspector.recipe import RecipeText
 from inspector.records.audit import trail
-from inspector.records.database import open_engine
 from inspector.records.requests import requests
 from inspector.yamlfile import YamlFile
 
@@ -51,7 +51,7 @@ def line(empty: Shift) -> Shift:
 
 
 def test_thresholds_are_replayed_and_saved_as_a_new_version(
-    line: Shift, monkeypatch: pytest.MonkeyPatch
+    line: Shift, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = opened(monkeypatch, line.config_path, "recipes", "eve")
     words = words_of(page)
@@ -84,10 +84,8 @@ def test_thresholds_are_replayed_and_saved_as_a_new_version(
     stored = line.config.recipe_store / "pump-cover" / "3" / "recipe.yaml"
     assert "version: 3" in stored.read_text()
 
-    engine = open_engine(line.url, readonly=True)
     (asked,) = requests(engine, STATION)
     act = trail(engine)[0]
-    engine.dispose()
     assert (asked.kind, asked.user) == ("prepareRecipe", "eve")
     assert dict(asked.arguments) == {"recipeId": "pump-cover", "recipeVersion": 4}
     assert (act.user, act.action, act.subject) == ("eve", "threshold", "pump-cover 4")
@@ -107,7 +105,7 @@ def test_only_engineers_save(line: Shift, user: str, monkeypatch: pytest.MonkeyP
 
 
 def test_a_folder_that_cannot_be_written_changes_nothing(
-    line: Shift, monkeypatch: pytest.MonkeyPatch
+    line: Shift, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = opened(monkeypatch, line.config_path, "recipes", "eve")
     page.slider[0].set_range(0.3, 0.62).run()
@@ -121,10 +119,8 @@ def test_a_folder_that_cannot_be_written_changes_nothing(
         press(page, "Save as version 4")
     assert "cannot be written: No space left" in toasts(page)
     assert "version: 3" in path.read_text()
-    engine = open_engine(line.url, readonly=True)
     assert [act.action for act in trail(engine)] == ["login"]
     assert requests(engine, STATION) == ()
-    engine.dispose()
 
 
 def test_history_shows_what_changed(line: Shift, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +152,9 @@ def _whole(line: Shift) -> tuple[Path, Path]:
     return old, own
 
 
-def test_going_back_to_an_earlier_version(line: Shift, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_going_back_to_an_earlier_version(
+    line: Shift, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     old, own = _whole(line)
     page = opened(monkeypatch, line.config_path, "recipes", "eve")
     page.segmented_control(key="recipes_section").set_value("history").run()
@@ -165,17 +163,15 @@ def test_going_back_to_an_earlier_version(line: Shift, monkeypatch: pytest.Monke
     version.select_index(1).run()
     (back,) = (button for button in page.button if button.label == "Go back to version 2")
     assert back.disabled
-    page.checkbox(key="sure_pump-cover_2").check().run()
+    page.checkbox(key="sure_back_pump-cover_2").check().run()
     press(page, "Go back to version 2")
     assert "Version 2 is installed" in toasts(page)
 
     assert (own / "recipe.yaml").read_text() == (old / "recipe.yaml").read_text()
     kept = line.config.recipe_store / "pump-cover" / "3" / "recipe.yaml"
     assert kept.read_text() == RECIPE.format(version=3, screws=0.5), "what it replaced is not lost"
-    engine = open_engine(line.url, readonly=True)
     (asked,) = requests(engine, STATION)
     act = trail(engine)[0]
-    engine.dispose()
     assert (asked.kind, asked.user) == ("prepareRecipe", "eve")
     assert dict(asked.arguments) == {"recipeId": "pump-cover", "recipeVersion": 2}
     assert (act.user, act.action, act.subject, act.fields) == (
@@ -187,7 +183,9 @@ def test_going_back_to_an_earlier_version(line: Shift, monkeypatch: pytest.Monke
     assert "Go back to version 2: the station has been asked" in words_of(page.run())
 
 
-def test_what_cannot_be_kept_is_not_replaced(line: Shift, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_kept_is_not_replaced(
+    line: Shift, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, own = _whole(line)
     stored = line.config.recipe_store / "pump-cover" / "3"
     shutil.copytree(own, stored)
@@ -195,14 +193,12 @@ def test_what_cannot_be_kept_is_not_replaced(line: Shift, monkeypatch: pytest.Mo
     page = opened(monkeypatch, line.config_path, "recipes", "eve")
     page.segmented_control(key="recipes_section").set_value("history").run()
     page.selectbox(key="version_pump-cover").select_index(1).run()
-    page.checkbox(key="sure_pump-cover_2").check().run()
+    page.checkbox(key="sure_back_pump-cover_2").check().run()
     press(page, "Go back to version 2")
     assert "Raise the version" in toasts(page)
     assert (own / "recipe.yaml").read_text() == RECIPE.format(version=3, screws=0.6)
-    engine = open_engine(line.url, readonly=True)
     assert [act.action for act in trail(engine)] == ["login"]
     assert requests(engine, STATION) == ()
-    engine.dispose()
 
 
 @pytest.mark.parametrize("user", ["", "anna"])

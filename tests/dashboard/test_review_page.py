@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -32,13 +31,6 @@ def line(empty: Shift, monkeypatch: pytest.MonkeyPatch) -> Shift:
     empty.add([empty.inspect(n) for n in range(9, 13)])
     monkeypatch.setattr(reviewing, "LEAST_LOOK_S", 0.0)
     return empty
-
-
-@pytest.fixture
-def engine(line: Shift) -> Iterator[Engine]:
-    engine = open_engine(line.url, readonly=True)
-    yield engine
-    engine.dispose()
 
 
 def test_nobody_decides_without_a_login(line: Shift, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,13 +60,6 @@ def line(empty: Shift) -> Shift:
     empty.add([empty.inspect(n, fault=kinds.get(n, FaultKind.GOOD)) for n in range(1, 13)])
     empty.report(recipe_version=2)
     return empty
-
-
-@pytest.fixture
-def engine(line: Shift) -> Iterator[Engine]:
-    engine = open_engine(line.url, readonly=True)
-    yield engine
-    engine.dispose()
 
 
 def _plan(line: Shift, *steps: Step) -> Plan:
