@@ -4,9 +4,8 @@ The golden image is registered to the picture, the two are compared, and what di
 never lie quite where they should, and that is dealt with in two ways, since each finds what the other
 loses: what differs and is thicker than the jitter of an edge, and what differs from everything near the
 same place. These candidates hold nearly every defect and a few false alarms; a trained judge, or their
-size alone, tells them apart. Source of the idea: Tang
-et al., "Online PCB Defect Detector On A New PCB Defect Dataset", 2019, whose network is fed the same
-pair.
+size alone, tells them apart. Source of the idea: Tang et al., "Online PCB Defect Detector On A New PCB
+Defect Dataset", 2019, whose network is fed the same pair.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ class Candidate:
 
     box: Box
     """In pixels of the picture, padded."""
-    scale: int
+    grouping: int
     """Which of :data:`GROUPINGS` made it, and which of :attr:`Comparison.marks` it is in."""
     mark: int
     """Its number there."""
@@ -153,7 +152,7 @@ def crop_of(comparison: Comparison, candidate: Candidate, side: int = SIDE, marg
 
 def _differences(comparison: Comparison, candidate: Candidate, view: float) -> Grey:
     """255 where the candidate differs, 128 where others do; only near the candidate."""
-    marks = comparison.marks[candidate.scale]
+    marks = comparison.marks[candidate.grouping]
     plane = np.zeros(marks.shape, np.uint8)
     x, y = candidate.box.centre
     reach = view / 2 + 2
@@ -220,7 +219,7 @@ def _grouped(
 ) -> tuple[tuple[npt.NDArray[np.int32], ...], tuple[Candidate, ...]]:
     planes = []
     found: dict[Box, Candidate] = {}
-    for scale, grouping in enumerate(GROUPINGS):
+    for number, grouping in enumerate(GROUPINGS):
         difference = _difference(picture, golden, grouping.reach_px)
         mask = np.where(difference >= level, 255, 0).astype(np.uint8)
         thin, gap = grouping.thin_px, grouping.gap_px
@@ -232,7 +231,7 @@ def _grouped(
         for mark in range(1, count):
             x, y, width, height = (int(value) for value in stats[mark, :4])
             region = slice(y, y + height), slice(x, x + width)
-            candidate = _candidate(marks[region] == mark, difference[region], (x, y), scale, mark)
+            candidate = _candidate(marks[region] == mark, difference[region], (x, y), number, mark)
             if candidate.area >= MIN_AREA_PX:
                 # a group that both ways find with the same box counts once
                 found.setdefault(candidate.box, candidate)
@@ -242,11 +241,11 @@ def _grouped(
 
 
 def _candidate(
-    inside: npt.NDArray[np.bool_], difference: Grey, corner: tuple[int, int], scale: int, mark: int
+    inside: npt.NDArray[np.bool_], difference: Grey, corner: tuple[int, int], grouping: int, mark: int
 ) -> Candidate:
     across, down = np.flatnonzero(inside.any(0)), np.flatnonzero(inside.any(1))
     x, y = corner
-    pad = GROUPINGS[scale].pad_px
+    pad = GROUPINGS[grouping].pad_px
     box = Box(
         float(x + across[0] - pad),
         float(y + down[0] - pad),
@@ -254,4 +253,4 @@ def _candidate(
         float(y + down[-1] + 1 + pad),
     )
     strength = float(difference[inside].mean()) / 255
-    return Candidate(box, scale, mark, int(np.count_nonzero(inside)), strength)
+    return Candidate(box, grouping, mark, int(np.count_nonzero(inside)), strength)

@@ -97,7 +97,7 @@ class ReferenceCheck:
         return [
             Detection(LABEL, candidate.strength, candidate.box)
             for candidate in comparison.candidates
-            if candidate.scale == TOLERANT and candidate.area >= self._min_area
+            if candidate.grouping == TOLERANT and candidate.area >= self._min_area
         ]
 
     def _misfit(self, comparison: Comparison, frame: Frame) -> Finding | None:

@@ -30,7 +30,7 @@ from inspector.training.goodparts import (
     choose_input,
     turned_factor,
 )
-from inspector.training.heldout import Threshold, folds, threshold_of, unlike_others
+from inspector.training.heldout import Threshold, folds, threshold_of
 from inspector.training.light import STRONGEST, EvenLight, mean_light
 from inspector.training.methods import fitted, method_named
 from inspector.training.patchbank import MOST_VIEWS, counted, held_out_scores, look_at
@@ -116,10 +116,11 @@ def train_anomaly(
             result = _library(source, method, backbone, spec, wishes, weights, weight, seed, bar)
         by_part = _by_part(result.scores)
         threshold = threshold_of(by_part, result.how)
-        strange = unlike_others(by_part)
-        if strange:
-            files = [path.name for part in strange for path in source.paths if part_of(path) == part]
-            log.warning("unlike the others", count=len(strange), files=files)
+        if threshold.unlike:
+            files = [
+                path.name for part in threshold.unlike for path in source.paths if part_of(path) == part
+            ]
+            log.warning("unlike the others", count=len(threshold.unlike), files=files)
             drawn += (f"Unlike the others: {', '.join(files)}; remove what is faulty and train again",)
         log.info("threshold", value=threshold.value, note=threshold.note)
         bar.tell(0.95, None, "export")

@@ -29,6 +29,8 @@ class Threshold:
     review: float
     """REVIEW from here up to it: what no good part was like."""
     note: str
+    unlike: tuple[str, ...]
+    """Parts that are unlike the others, the strangest first."""
 
 
 def folds(parts: Sequence[str], seed: int) -> list[frozenset[str]]:
@@ -46,8 +48,8 @@ def threshold_of(parts: Mapping[str, float], how: str) -> Threshold:
     """
     scores = list(parts.values())
     largest = max(scores)
-    strange = unlike_others(parts)
-    usual = max((score for name, score in parts.items() if name not in strange), default=largest)
+    unlike = tuple(unlike_others(parts))
+    usual = max((score for name, score in parts.items() if name not in unlike), default=largest)
     if len(scores) >= MANY_PARTS:
         spread = float(np.mean(scores)) + MANY_SIGMA * float(np.std(scores))
         value = max(spread, MANY_MARGIN * largest)
@@ -62,7 +64,7 @@ def threshold_of(parts: Mapping[str, float], how: str) -> Threshold:
         f"{rule}, {how}; a margin by experience, no promised false-reject rate; REVIEW above the "
         "largest of those that are not unlike the others"
     )
-    return Threshold(round(value, 5), math.ceil(usual * 1e5 + 1) / 1e5, note)
+    return Threshold(round(value, 5), math.ceil(usual * 1e5 + 1) / 1e5, note, unlike)
 
 
 def unlike_others(scores: Mapping[str, float]) -> list[str]:

@@ -30,8 +30,8 @@ def test_defects_are_found_where_they_are_on_a_shifted_board(shift: tuple[int, i
     places = [("spot", 48, 100), ("gap", 120, 200)]
     seen = compare(boards.with_defects(image, places, shift), image)
     assert seen.shift == shift
-    for scale in range(len(GROUPINGS)):
-        large = [one for one in seen.candidates if one.area >= 20 and one.scale == scale]
+    for grouping in range(len(GROUPINGS)):
+        large = [one for one in seen.candidates if one.area >= 20 and one.grouping == grouping]
         assert len(large) == 2
         for label, x, y in places:
             truth = boards.box_of(label, x + shift[0], y + shift[1])
