@@ -74,11 +74,15 @@ def test_its_threshold_comes_from_the_calibration_else_from_the_card(tmp_path: P
 )
 def test_the_best_f1_is_anomalibs_own(good: tuple[float, ...], faulty: tuple[float, ...]) -> None:
     import torch
-    from anomalib.metrics.threshold.f1_adaptive_threshold import _F1AdaptiveThreshold
+    from anomalib.data import ImageBatch
+    from anomalib.metrics import F1AdaptiveThreshold
 
-    theirs = _F1AdaptiveThreshold()
-    truth = torch.tensor([0] * len(good) + [1] * len(faulty))
-    theirs.update(torch.tensor([*good, *faulty], dtype=torch.float64), truth)
+    scores = torch.tensor([*good, *faulty], dtype=torch.float64)
+    truth = torch.tensor([False] * len(good) + [True] * len(faulty))
+    theirs = F1AdaptiveThreshold(fields=["pred_score", "gt_label"])
+    theirs.update(
+        ImageBatch(image=torch.zeros(len(scores), 3, 4, 4), pred_score=scores, gt_label=truth)
+    )
     assert f1_threshold(good, faulty) == pytest.approx(float(theirs.compute()))
 
 
