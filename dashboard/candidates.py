@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import streamlit as st
 
-from dashboard import acts, answers, data, markup, recipes, texts, training
+from dashboard import acts, answers, data, markup, recipes, tables, texts, training
 from dashboard.data import Source
 from dashboard.markup import Figure
 from dashboard.recipes import Version
@@ -49,39 +49,60 @@ def _load(folder: str) -> Recipe:
 
 
 def _figures(job: Job, active: Version) -> None:
-    rows = dict(_compared(job, active))
-    names = words.COMPARED
-    st.dataframe(
-        {
-            names["name"]: list(rows),
-            names["active"].format(version=active.number): [pair[0] for pair in rows.values()],
-            names["candidate"]: [pair[1] for pair in rows.values()],
-        },
-        hide_index=True,
-    )
+    before, after = (training.report(job, which) for which in ("active", "candidate"))
+    told = {
+        words.FIGURES[name]: (_value(name, before.get(name)), _value(name, after.get(name)))
+        for name in words.FIGURES
+        if name in before or name in after
+    }
+    if told:
+        _beside(told, active)
+    with st.expander(words.ALL_FIGURES, expanded=not told):
+        _beside(dict(_stated(job, active)) | dict(_measured(before, after)), active)
     card = read_card(job.recipe / job.plan.model)
     if card.training:
         with st.expander(words.CHOSEN):
             st.html(markup.bullets(card.training))
 
 
-def _compared(job: Job, active: Version) -> Iterator[tuple[str, tuple[str, str]]]:
-    """What the two cards and evaluations state, side by side."""
+def _beside(rows: Mapping[str, tuple[str, str]], active: Version) -> None:
+    names = words.COMPARED
+    tables.show(
+        {
+            names["name"]: list(rows),
+            names["active"].format(version=active.number): [pair[0] for pair in rows.values()],
+            names["candidate"]: [pair[1] for pair in rows.values()],
+        }
+    )
+
+
+def _stated(job: Job, active: Version) -> Iterator[tuple[str, tuple[str, str]]]:
+    """What the two cards state, side by side."""
     cards = [read_card(folder / job.plan.model) for folder in (active.folder, job.recipe)]
-    stated = [
+    before, after = (
         {
             **{name: value for name, value in card.metrics.items() if isinstance(value, float)},
             **{name: value for name, value in card.calibration.items() if name != "note"},
             **{name: float(count) for name, count in card.data.split.items()},
         }
         for card in cards
-    ]
-    for name in dict.fromkeys([*stated[0], *stated[1]]):
-        yield words.COMPARED_MODEL.format(name=name), _pair(stated[0].get(name), stated[1].get(name))
-    measured = [training.report(job, which) for which in ("active", "candidate")]
-    for name in dict.fromkeys([*measured[0], *measured[1]]):
-        pair = _pair(measured[0].get(name), measured[1].get(name))
-        yield words.COMPARED_MEASURED.format(name=name), pair
+    )
+    for name in dict.fromkeys([*before, *after]):
+        yield words.COMPARED_MODEL.format(name=name), _pair(before.get(name), after.get(name))
+
+
+def _measured(
+    before: Mapping[str, float], after: Mapping[str, float]
+) -> Iterator[tuple[str, tuple[str, str]]]:
+    """What the two evaluations gave."""
+    for name in dict.fromkeys([*before, *after]):
+        yield words.COMPARED_MEASURED.format(name=name), _pair(before.get(name), after.get(name))
+
+
+def _value(name: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{100 * value:.1f} %" if name in words.SHARES else f"{value:.4g}"
 
 
 def _pair(before: float | str | None, after: float | str | None) -> tuple[str, str]:
@@ -162,7 +183,7 @@ def _tally(source: Source, recipe_id: str, version: int) -> None:
         return
     st.caption(words.SHADOW_LIST)
     names = words.SHADOW_COLUMNS
-    st.dataframe(
+    tables.show(
         {
             names["at"]: [markup.instant(one.at, source.zone) for one in found],
             names["part"]: [one.part_id or one.result_id for one in found],
@@ -172,8 +193,7 @@ def _tally(source: Source, recipe_id: str, version: int) -> None:
                 ", ".join(f"{check} {score:.4g}" for check, score in one.scores.items())
                 for one in found
             ],
-        },
-        hide_index=True,
+        }
     )
 
 

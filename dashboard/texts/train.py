@@ -58,6 +58,18 @@ CANDIDATE = "Candidate: {recipe} version {version}"
 CANDIDATE_NONE = "When the training is done, its model is compared here with the active one."
 CANDIDATE_OLD = "The station uses version {version} by now."
 COMPARED = {"name": "Figure", "active": "Version {version}, active", "candidate": "Candidate"}
+FIGURES = {
+    "escapes": "Faulty parts that PASS",
+    "false_rejects": "Good parts that FAIL",
+    "review_rate_good": "Good parts in REVIEW",
+    "review_rate_faulty": "Faulty parts in REVIEW",
+    "image_auroc": "Image AUROC",
+    "map50": "mAP50",
+    "map50_95": "mAP50-95",
+}
+"""What is measured, as people ask for it; the rest is called as in the report."""
+SHARES = ("review_rate_good", "review_rate_faulty")
+ALL_FIGURES = "All figures"
 COMPARED_MODEL = "model: {name}"
 COMPARED_MEASURED = "measured: {name}"
 NO_FAULTY = (

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from dashboard import acts, alarms, bar, context, data, login, markup, station, texts, trends
+from dashboard import acts, alarms, bar, context, data, login, markup, station, tables, texts, trends
 from dashboard.data import Source
 from dashboard.markup import Figure
 from dashboard.texts import station as words
@@ -110,18 +110,17 @@ def _drift(source: Source) -> None:
     st.caption(words.DRIFT_HELP)
     names = words.DRIFT_COLUMNS
     seen = [view.reading for view in readings]
-    st.dataframe(
+    tables.show(
         {
             names["measure"]: [_measure(one.measure) for one in seen],
             names["level"]: [words.LEVEL.get(one.health, one.health) for one in seen],
-            names["index"]: [round(one.psi, 3) for one in seen],
-            names["median"]: [float(f"{one.median:.4g}") for one in seen],
-            names["reference"]: [float(f"{one.reference_median:.4g}") for one in seen],
+            names["index"]: [f"{one.psi:.3g}" for one in seen],
+            names["median"]: [f"{one.median:.4g}" for one in seen],
+            names["reference"]: [f"{one.reference_median:.4g}" for one in seen],
             names["against"]: [one.reference for one in seen],
-            names["parts"]: [one.n for one in seen],
+            names["parts"]: [f"{one.n:,}" for one in seen],
             names["at"]: [markup.instant(view.at, source.zone) for view in readings],
         },
-        hide_index=True,
     )
     # What has moved most comes first.
     order = sorted(seen, key=lambda one: -one.psi)
@@ -151,7 +150,7 @@ def _challenges(source: Source) -> None:
         st.caption(words.NO_CHALLENGES)
     else:
         names = words.CHALLENGE_COLUMNS
-        st.dataframe(
+        tables.show(
             {
                 names["at"]: [markup.instant(run.at, source.zone) for run in runs],
                 names["passed"]: [words.PASSED if run.passed else words.FAILED for run in runs],
@@ -159,12 +158,11 @@ def _challenges(source: Source) -> None:
                 names["recipe"]: [f"{run.recipe.recipe_id} {run.recipe.version}" for run in runs],
                 names["operator"]: [run.operator for run in runs],
             },
-            hide_index=True,
         )
     if asked := station.asked(source):
         st.html(markup.heading(words.REQUESTS))
         names = words.REQUEST_COLUMNS
-        st.dataframe(
+        tables.show(
             {
                 names["at"]: [markup.instant(one.requested_at, source.zone) for one in asked],
                 names["kind"]: [words.REQUEST_KINDS.get(one.kind, one.kind) for one in asked],
@@ -179,7 +177,6 @@ def _challenges(source: Source) -> None:
                 ],
                 names["text"]: [one.text for one in asked],
             },
-            hide_index=True,
         )
 
 
@@ -228,14 +225,13 @@ def _events(source: Source) -> None:
         st.caption(words.NO_EVENTS)
         return
     names = words.EVENT_COLUMNS
-    st.dataframe(
+    tables.show(
         {
             names["at"]: [markup.instant(event.at, source.zone) for event in found],
             names["level"]: [words.EVENT_LEVEL.get(event.level, event.level) for event in found],
             names["event"]: [event.event for event in found],
             names["text"]: [event.text for event in found],
         },
-        hide_index=True,
         height=320,
     )
 

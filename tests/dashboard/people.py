@@ -69,6 +69,12 @@ def press(app: AppTest, label: str) -> AppTest:
     return app
 
 
+def table_of(app: AppTest, index: int = 0) -> dict[str, list[str]]:
+    """A table that is read, by column, without Markdown's backslashes."""
+    frame = app.table[index].value
+    return {name: [str(cell).replace("\\", "") for cell in frame[name]] for name in frame.columns}
+
+
 def toasts(app: AppTest) -> str:
     """What was said in the corner of the page, without Markdown's backslashes."""
     return " ".join(str(item.value) for item in app.toast).replace("\\", "")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from people import add_users, opened, press, toasts, words_of
+from people import add_users, opened, press, table_of, toasts, words_of
 from shift import STATION, Shift
 from sqlalchemy import Engine
 
@@ -90,12 +90,12 @@ def test_drift_against_calibration(
                 connection, drift_rows(STATION, RECIPE, readings, now - timedelta(hours=hours))
             )
     page = opened(monkeypatch, empty.config_path, "station")
-    table = page.dataframe[0].value
+    table = table_of(page)
     assert dict(zip(table["Measure"], table["State"], strict=True)) == {
         "score of surface": "✔ as calibrated",
         "sharpness": "✖ has changed much",
     }
-    assert list(table[table["Measure"] == "sharpness"]["Change (PSI)"]) == [0.31]
+    assert table["Change (PSI)"][table["Measure"].index("sharpness")] == "0.31"
     page.selectbox[0].set_value("sharpness").run()
     assert not page.exception
 
@@ -110,8 +110,8 @@ def test_challenges_are_listed_in_words(
     with engine.begin() as connection:
         insert_run(connection, ChallengeRun(STATION, datetime.now(UTC), "eva", "cli", RECIPE, parts))
     page = opened(monkeypatch, empty.config_path, "station")
-    table = page.dataframe[0].value
-    assert list(table["Outcome"]) == ["✖ failed"]
+    table = table_of(page)
+    assert table["Outcome"] == ["✖ failed"]
     assert "1 of 2 parts as expected" in table["In words"][0]
     assert HOSTILE not in " ".join(str(item.proto.body) for item in page.get("html"))
 
@@ -129,7 +129,7 @@ def test_a_challenge_is_asked_for_by_somebody_known(
     assert (asked.kind, asked.user, asked.taken_at) == ("challenge", "anna", None)
     (noted,) = trail(engine, actions=["challenge"])
     assert (noted.user, noted.fields) == ("anna", {"request": asked.id})
-    assert "waits for the station" in list(page.dataframe[0].value["State"])
+    assert "waits for the station" in table_of(page)["State"]
 
 
 def test_no_challenge_without_a_station(empty: Shift, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,8 +143,8 @@ def test_no_challenge_without_a_station(empty: Shift, monkeypatch: pytest.Monkey
 def test_events_by_level(empty: Shift, monkeypatch: pytest.MonkeyPatch) -> None:
     empty.warn(f"the camera {HOSTILE} was lost")
     page = opened(monkeypatch, empty.config_path, "station")
-    table = page.dataframe[0].value
-    assert list(table["Kind"]) == ["⚠ warning"]
+    table = table_of(page)
+    assert table["Kind"] == ["⚠ warning"]
     assert HOSTILE in table["In words"][0]
     assert HOSTILE not in " ".join(str(item.proto.body) for item in page.get("html"))
 

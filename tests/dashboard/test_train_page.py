@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from people import add_users, opened, press, toasts, words_of
+from people import add_users, opened, press, table_of, toasts, words_of
 from shift import STATION, Shift
 from sqlalchemy import Engine
 from support import wait_for
@@ -140,8 +140,8 @@ def test_a_mistake_is_learnt_and_the_candidate_goes_to_the_line(
     page.run()
     words = words_of(page)
     assert "Candidate: pump-cover version 3" in words
-    table = page.dataframe[0].value
-    assert "model: threshold" in list(table["Figure"])
+    table = table_of(page)
+    assert "model: threshold" in table["Figure"]
     assert "It does not run now." in words
 
     press(page, "Start the shadow run")
