@@ -12,7 +12,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,7 @@ from inspector.config import Broker, Evidence, LineConfig, StationConfig
 from inspector.domain import Image
 from inspector.errors import InputError, OutsideError
 from inspector.recipe import load_recipe
+from inspector.records.ledger import RecorderCounts
 from inspector.sim.camera import FiredCamera
 from inspector.sim.gate import PartOutcome
 from inspector.sim.plc import SimPlc
@@ -81,8 +82,19 @@ def render_frames(count: int, line_seed: int, seed: int = 11) -> list[Image]:
 class StationUnderTest:
     """The full pipeline, driven over MQTT by a simulated PLC."""
 
-    def __init__(self, camera: FiredCamera, broker: Broker, topic: str) -> None:
+    def __init__(
+        self,
+        camera: FiredCamera,
+        broker: Broker,
+        topic: str,
+        folder: Path,
+        counts: Callable[[], RecorderCounts],
+    ) -> None:
+        """``counts``: of the station's recorder."""
         self._camera = camera
+        self.folder = folder
+        """The station's state."""
+        self.counts = counts
         self._plc = SimPlc(
             broker, topic, accept_simulated=True, deadline_ms=DEADLINE_MS, on_outcome=self._take
         )
@@ -174,7 +186,9 @@ def station_under_test(config: LineConfig, station: StationConfig) -> Iterator[S
         config = config.model_copy(update={"state_dir": Path(folder)})
         camera = FiredCamera("top")
         live = build_live_station(config, station, cameras={"top": camera}, simulated=True)
-        driver = StationUnderTest(camera, broker, station.topic)
+        driver = StationUnderTest(
+            camera, broker, station.topic, Path(folder), lambda: live.recorder.counts
+        )
         try:
             live.start()
             driver.wait_ready()

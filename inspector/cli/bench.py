@@ -12,6 +12,7 @@ import typer
 from inspector.bundle import Bundle
 from inspector.cli.common import load_station, say
 from inspector.cli.simulated import DEMO_CONFIG
+from inspector.config import LineConfig, StationConfig
 from inspector.logs import configure_logging
 
 DETECTOR_BUNDLE = DEMO_CONFIG.parent / "recipes" / "pump-cover" / "detector"
@@ -32,12 +33,18 @@ def pipeline(
     config: Annotated[Path, typer.Option("--config", help="The line's configuration")] = DEMO_CONFIG,
     parts: Annotated[int, typer.Option(min=40, help="Parts a round")] = 300,
     rounds: Annotated[int, typer.Option(min=1, help="Interleaved pairs of rounds")] = 5,
+    dashboards: Annotated[
+        int, typer.Option(min=0, help="Measure instead what so many open dashboards do to the station")
+    ] = 0,
 ) -> None:
     """The whole station against the bare two-model loop on the same networks."""
     # only here: a line computer needs none of it
     from inspector.bench.pipeline import bench_pipeline
 
     line, station = load_station(config, None)
+    if dashboards:
+        _readers(line, station, parts, rounds, dashboards)
+        return
     figures = bench_pipeline(line, station, parts=parts, rounds=rounds)
     say(
         f"bare loop {figures.bare_parts_per_s:7.1f} parts/s  p50 {figures.bare_p50_ms:6.2f} ms  "
@@ -48,6 +55,20 @@ def pipeline(
         f"p99 {figures.station_p99_ms:6.2f} ms  ({figures.review} of {figures.parts} parts in REVIEW)"
     )
     say(json.dumps({name: round(value, 4) for name, value in asdict(figures).items()}))
+
+
+def _readers(line: LineConfig, station: StationConfig, parts: int, rounds: int, count: int) -> None:
+    from inspector.bench.readers import bench_readers
+
+    found = bench_readers(line, station, parts=parts, rounds=rounds, dashboards=count)
+    sides = {
+        "alone": (found.write_ms, found.p50_ms, found.p99_ms),
+        f"with {count} dashboards": (found.write_open_ms, found.p50_open_ms, found.p99_open_ms),
+    }
+    for side, (write, p50, p99) in sides.items():
+        say(f"{side:18} a write {write:6.2f} ms  p50 {p50:7.2f} ms  p99 {p99:7.2f} ms")
+    say(f"{found.misses} of {found.parts} parts missed the deadline")
+    say(json.dumps({name: round(value, 4) for name, value in asdict(found).items()}))
 
 
 @app.command()

@@ -21,6 +21,10 @@ class RecorderCounts:
     pictures_dropped: int = 0
     """Inspections recorded without the pictures they should have."""
     events_dropped: int = 0
+    writes: int = 0
+    """Transactions that the database has taken."""
+    write_s: float = 0.0
+    """Seconds that these took in all."""
 
 
 class Ledger:
@@ -40,6 +44,12 @@ class Ledger:
             grown = {name: getattr(self.counts, name) + number for name, number in more.items()}
             self.counts = replace(self.counts, **grown)
             self.changed.notify_all()
+
+    def wrote(self, seconds: float) -> None:
+        """Count a transaction that the database has taken."""
+        with self.changed:
+            writes, spent = self.counts.writes + 1, self.counts.write_s + seconds
+            self.counts = replace(self.counts, writes=writes, write_s=spent)
 
     def health(self, spill: Spill) -> Health:
         """The gravest that is to be said, in words for an operator."""

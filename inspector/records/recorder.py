@@ -306,6 +306,7 @@ class DatabaseRecorder:
         archiving = self._outbox is not None and self._outbox.is_due()
         noted = events or drift or shadow or status or self._challenges
         if self._pending or noted or asked or archiving:
+            began = time.monotonic()
             try:
                 with storage_failures(self._engine.url), self._engine.begin() as connection:
                     archived = self._insert(connection, self._pending)
@@ -325,6 +326,7 @@ class DatabaseRecorder:
                 self._ledger.storage_fault = str(error)
                 done = False
             else:
+                self._ledger.wrote(time.monotonic() - began)
                 self._ledger.storage_fault = ""
                 stored, self._pending = self._pending, []
                 archived()
