@@ -45,6 +45,12 @@ class AlarmWatch:
         """Whether the station must leave ``Ready`` for it."""
         return self._config.leaves_ready and self._current.code != 0
 
+    def adjust(self, config: Alarms) -> None:
+        """Other limits from the next part on; what is raised stays until then."""
+        with self._lock:
+            self._config = config
+            self._last = deque(self._last, maxlen=config.window)
+
     def note(self, inspection: Inspection) -> None:
         """Count a part; those of a challenge are bad on purpose and do not count."""
         if inspection.trigger.challenge is not None:

@@ -29,6 +29,8 @@ RELOADED = frozenset(
         *("drift.watch_psi", "drift.act_psi", "drift.act_leaves_ready"),
         *("challenge.parts", "challenge.every_h", "challenge.shift_start", "challenge.recipe_change"),
         *("challenge.grace_min", "challenge.required", "challenge.good_in_review"),
+        *("alarms.fail_run", "alarms.review_run", "alarms.fail_rate", "alarms.review_rate"),
+        *("alarms.window", "alarms.leaves_ready"),
     }
 )
 """Keys of a station that may change while it runs. Everything else judges or answers parts, or holds
@@ -123,13 +125,14 @@ class LiveStation:
         if "challenge.parts" in changed and station.challenge.parts is not None:
             known_parts(station.challenge.parts, self.line.control.active.recipe.recipe_id)
         taken = {}
-        for name in ("evidence", "drift", "challenge"):
+        for name in ("evidence", "drift", "challenge", "alarms"):
             old, new = getattr(self.config, name), getattr(station, name)
             keys = [key for key in type(old).model_fields if f"{name}.{key}" in changed]
             taken[name] = old.model_copy(update={key: getattr(new, key) for key in keys})
         self.config = self.config.model_copy(update=taken)
         self.evidence.adjust(self.config.evidence)
         self.line.watching.adjust(self.config.drift)
+        self.line.alarms.adjust(self.config.alarms)
         self.duty.config = self.config.challenge
         return changed, [key for key in differing if key not in RELOADED]
 

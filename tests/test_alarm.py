@@ -82,3 +82,16 @@ def test_one_that_leaves_ready_stays_until_reset() -> None:
     assert state(rig) == ("Ready", 0)
     judge(rig, [FAIL])
     assert state(rig) == ("Ready", 0), "the run begins anew"
+
+
+def test_other_limits_hold_from_the_next_part_on() -> None:
+    rig = Rig(alarms=Alarms(fail_run=5, window=20)).ready()
+    judge(rig, [FAIL] * 3)
+    rig.alarms.adjust(Alarms(fail_run=4, window=10))
+    rig.pass_time()
+    assert state(rig) == ("Ready", 0), "the parts before are no alarm of now"
+    judge(rig, [FAIL])
+    assert state(rig) == ("Ready", FAIL_RUN), "but they count"
+    rig.alarms.adjust(Alarms())
+    judge(rig, [FAIL])
+    assert state(rig) == ("Ready", 0)

@@ -211,7 +211,7 @@ def test_differences_are_named_by_key() -> None:
 def test_every_key_that_is_reloaded_exists() -> None:
     keys = {
         f"{section}.{name}"
-        for section in ("evidence", "drift", "challenge")
+        for section in ("evidence", "drift", "challenge", "alarms")
         for name in type(getattr(station(), section)).model_fields
     }
     assert keys >= RELOADED
@@ -219,7 +219,10 @@ def test_every_key_that_is_reloaded_exists() -> None:
 
 def test_a_reload_reaches_those_who_ask_the_configuration() -> None:
     adjusted: dict[str, Any] = {}
-    line = SimpleNamespace(watching=SimpleNamespace(adjust=lambda one: adjusted.update(drift=one)))
+    line = SimpleNamespace(
+        watching=SimpleNamespace(adjust=lambda one: adjusted.update(drift=one)),
+        alarms=SimpleNamespace(adjust=lambda one: adjusted.update(alarms=one)),
+    )
     evidence: Any = SimpleNamespace(adjust=lambda one: adjusted.update(evidence=one))
     duty: Any = SimpleNamespace(config=station().challenge)
     none: Any = None
@@ -228,10 +231,17 @@ def test_a_reload_reaches_those_who_ask_the_configuration() -> None:
         evidence={"pass_share": 0.5, "dir": "/elsewhere"},
         drift={"window": 100, "act_psi": 0.5},
         challenge={"every_h": 8},
+        alarms={"fail_run": 5},
         review={"sample_pass": 0.9},
     )
     changed, restart = live.reload(fresh)
-    assert sorted(changed) == ["challenge.every_h", "drift.act_psi", "evidence.pass_share"]
+    assert sorted(changed) == [
+        "alarms.fail_run",
+        "challenge.every_h",
+        "drift.act_psi",
+        "evidence.pass_share",
+    ]
+    assert adjusted["alarms"].fail_run == 5
     assert sorted(restart) == ["drift.window", "evidence.dir"]
     assert duty.config.every_h == 8
     assert (adjusted["drift"].act_psi, adjusted["drift"].window) == (0.5, 200)
