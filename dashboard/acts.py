@@ -6,13 +6,14 @@ Reading goes through :mod:`dashboard.data`, whose connections cannot write.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ParamSpec
 
 import streamlit as st
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from dashboard import markup, training
 from dashboard.data import Source
@@ -109,9 +110,10 @@ def unmark(source: Source, user: User, label: int) -> None:
     labels.remove_label(writer(source), label, actor(user), now())
 
 
-def ask(source: Source, user: User, kind: RequestKind, arguments: Mapping[str, Any]) -> int:
-    """Ask something of the running station; the request's number."""
-    return requests.ask(writer(source), source.station.name, kind, user.name, arguments)
+def challenge(source: Source, user: User) -> int:
+    """Ask for a challenge run; the request's number."""
+    with _traced(source, user, "challenge", source.station.name) as connection:
+        return _ask(connection, source, user, "challenge", {})
 
 
 def save_thresholds(
@@ -123,25 +125,27 @@ def save_thresholds(
     check: str,
     before: tuple[float, float],
     after: tuple[float, float],
-) -> None:
-    """Write the recipe's next version and its line in the audit trail: both, or neither.
+    *,
+    change: bool,
+) -> int | None:
+    """Write the recipe's next version and, with ``change``, ask for it; the request's number.
 
-    Raises as :func:`inspector.rethreshold.save_thresholds`.
+    Raises as :func:`inspector.rethreshold.save_thresholds`; then nothing has changed.
     """
-    engine = writer(source)
     said = {"check": check, "before": list(before), "after": list(after)}
-    with storage_failures(engine.url), engine.begin() as connection:
-        subject = f"{folder.name} {raised}"
-        audit.append(connection, actor(user), "threshold", subject, now(), fields=said)
+    with _traced(source, user, "threshold", f"{folder.name} {raised}", fields=said) as connection:
+        number = _change(connection, source, user, folder.name, raised) if change else None
         rethreshold.save_thresholds(folder, version, {check: after}, raised)
+        return number
 
 
 def begin_training(source: Source, user: User, wanted: Plan) -> None:
-    """Start a training and note it. Raises as :func:`dashboard.training.start`."""
-    job = training.start(source.config, wanted)
-    said = {"check": wanted.check, "job": job.name}
+    """Start a training. Raises as :func:`dashboard.training.start`."""
+    folder = training.fresh(source.config)
+    said = {"check": wanted.check, "job": folder.name}
     subject = f"{wanted.recipe_id} {wanted.version}"
-    note(source, actor(user), "training", subject, text="started", fields=said)
+    with _traced(source, user, "training", subject, text="started", fields=said):
+        training.start(source.config, wanted, folder)
 
 
 def end_training(source: Source, user: User, job: Job) -> bool:
@@ -159,13 +163,14 @@ def shadow(source: Source, user: User, candidate: Recipe | None) -> int:
     Raises :class:`~inspector.errors.InspectorError` when the candidate cannot be stored.
     """
     if candidate is None:
-        note(source, actor(user), "shadow", source.station.name, text="ended")
-        return ask(source, user, "shadow", {"on": False})
-    RecipeStore(source.config.recipe_store).keep(candidate)
+        with _traced(source, user, "shadow", source.station.name, text="ended") as connection:
+            return _ask(connection, source, user, "shadow", {"on": False})
     version = candidate.text.version
-    note(source, actor(user), "shadow", f"{candidate.recipe_id} {version}", text="started")
-    wanted = {"on": True, "recipeId": candidate.recipe_id, "recipeVersion": version}
-    return ask(source, user, "shadow", wanted)
+    subject = f"{candidate.recipe_id} {version}"
+    with _traced(source, user, "shadow", subject, text="started") as connection:
+        RecipeStore(source.config.recipe_store).keep(candidate)
+        wanted = {"on": True, "recipeId": candidate.recipe_id, "recipeVersion": version}
+        return _ask(connection, source, user, "shadow", wanted)
 
 
 def promote(source: Source, user: User, candidate: Recipe, job: Job, own: Path | None) -> int:
@@ -174,17 +179,14 @@ def promote(source: Source, user: User, candidate: Recipe, job: Job, own: Path |
     ``own`` is the recipe's folder in the configuration. Raises as
     :func:`inspector.candidate.install`; then nothing has changed.
     """
-    version = candidate.text.version
+    recipe_id, version = candidate.recipe_id, candidate.text.version
     said = {"from": job.plan.version, "job": job.name, "hash": candidate.recipe_hash[:16]}
-    engine = writer(source)
-    with storage_failures(engine.url), engine.begin() as connection:
-        subject = f"{candidate.recipe_id} {version}"
-        audit.append(connection, actor(user), "promotion", subject, now(), fields=said)
+    with _traced(source, user, "promotion", f"{recipe_id} {version}", fields=said) as connection:
+        number = _change(connection, source, user, recipe_id, version)
         RecipeStore(source.config.recipe_store).keep(candidate)
         if own is not None:
             install(candidate.path, own, job.plan.version)
-    wanted = {"recipeId": candidate.recipe_id, "recipeVersion": version}
-    return ask(source, user, "prepareRecipe", wanted)
+        return number
 
 
 def roll_back(source: Source, user: User, own: Path, back: Version) -> int:
@@ -195,15 +197,12 @@ def roll_back(source: Source, user: User, own: Path, back: Version) -> int:
     :func:`inspector.candidate.install`; then nothing has changed.
     """
     replaced = load_recipe(own, promises="open")
-    subject = f"{own.name} {back.number}"
-    engine = writer(source)
-    with storage_failures(engine.url), engine.begin() as connection:
-        said = {"from": replaced.text.version}
-        audit.append(connection, actor(user), "rollback", subject, now(), fields=said)
+    said = {"from": replaced.text.version}
+    with _traced(source, user, "rollback", f"{own.name} {back.number}", fields=said) as connection:
+        number = _change(connection, source, user, own.name, back.number)
         RecipeStore(source.config.recipe_store).keep(replaced)
         install(back.folder, own, replaced.text.version)
-    wanted = {"recipeId": own.name, "recipeVersion": back.number}
-    return ask(source, user, "prepareRecipe", wanted)
+        return number
 
 
 def note(
@@ -219,6 +218,38 @@ def note(
     engine = writer(source)
     with storage_failures(engine.url), engine.begin() as connection:
         audit.append(connection, who, action, subject, now(), text=text, fields=fields)
+
+
+@contextmanager
+def _traced(
+    source: Source,
+    user: User,
+    action: Action,
+    subject: str,
+    *,
+    text: str = "",
+    fields: Mapping[str, Any] | None = None,
+) -> Iterator[Connection]:
+    """A transaction for an act and its line in the audit trail: both, or neither.
+
+    It begins by writing, so that files are only touched where the database takes the act.
+    """
+    engine = writer(source)
+    with storage_failures(engine.url), engine.begin() as connection:
+        audit.append(connection, actor(user), action, subject, now(), text=text, fields=fields)
+        yield connection
+
+
+def _change(connection: Connection, source: Source, user: User, recipe_id: str, version: int) -> int:
+    wanted = {"recipeId": recipe_id, "recipeVersion": version}
+    return _ask(connection, source, user, "prepareRecipe", wanted)
+
+
+def _ask(
+    connection: Connection, source: Source, user: User, kind: RequestKind, wanted: Mapping[str, Any]
+) -> int:
+    """The number of the request that the running station will find."""
+    return requests.put(connection, source.station.name, kind, user.name, wanted)
 
 
 def now() -> datetime:

@@ -196,13 +196,19 @@ def _write(
     move: _Move,
     is_active: bool,
 ) -> None:
-    acts.save_thresholds(
-        source, user, folder, version.number, raised, move.check, move.used, move.wanted
+    number = acts.save_thresholds(
+        source,
+        user,
+        folder,
+        version.number,
+        raised,
+        move.check,
+        move.used,
+        move.wanted,
+        change=is_active,
     )
-    if not is_active:
+    if number is None:
         acts.say(words.SAVED_ONLY.format(version=raised))
         return
-    asked = {"recipeId": folder.name, "recipeVersion": raised}
-    number = acts.ask(source, user, "prepareRecipe", asked)
     answers.expect("recipes", words.CHANGE.format(version=raised), number)
     acts.say(words.SAVED.format(version=raised))

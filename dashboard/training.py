@@ -171,16 +171,20 @@ def plan(
     return Plan(station.name, recipe_id, version, check, model, user, created, tuple(steps))
 
 
-def start(config: LineConfig, wanted: Plan) -> Job:
-    """Begin in a process of its own.
+def fresh(config: LineConfig) -> Path:
+    """The folder of a training that begins now; not made yet."""
+    return _root(config) / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+
+
+def start(config: LineConfig, wanted: Plan, folder: Path | None = None) -> Job:
+    """Begin in a process of its own; ``folder`` is a :func:`fresh` one.
 
     Raises :class:`InputError` while another training runs, :class:`~inspector.errors.StorageError` when
     the folder cannot be made.
     """
     if running(config) is not None:
         raise InputError("a training is running already", "Wait for it, or stop it")
-    root = _root(config)
-    folder = root / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+    folder = folder or fresh(config)
     try:
         folder.mkdir(parents=True)
         text = json.dumps(asdict(wanted), indent=1)

@@ -205,8 +205,7 @@ def _start(source: Source) -> None:
 
 @acts.told
 def _ask(source: Source, user: User) -> None:
-    number = acts.ask(source, user, "challenge", {})
-    acts.note(source, acts.actor(user), "challenge", source.station.name, fields={"request": number})
+    acts.challenge(source, user)
     acts.say(words.CHALLENGE_ASKED)
 
 

@@ -78,15 +78,26 @@ def ask(
 ) -> int:
     """Write a request; its id, for :func:`request`. Raises :class:`~inspector.errors.StorageError`."""
     with storage_failures(engine.url), engine.begin() as connection:
-        row = {
-            "station": station,
-            "kind": kind,
-            "arguments": dict(arguments or {}),
-            "user": user[:64],
-            "requested_at": datetime.now(UTC),
-            "text": "",
-        }
-        return int(connection.execute(insert(REQUEST).values(row).returning(REQUEST.c.id)).scalar_one())
+        return put(connection, station, kind, user, arguments)
+
+
+def put(
+    connection: Connection,
+    station: str,
+    kind: RequestKind,
+    user: str,
+    arguments: Mapping[str, Any] | None = None,
+) -> int:
+    """As :func:`ask`, in the caller's transaction."""
+    row = {
+        "station": station,
+        "kind": kind,
+        "arguments": dict(arguments or {}),
+        "user": user[:64],
+        "requested_at": datetime.now(UTC),
+        "text": "",
+    }
+    return int(connection.execute(insert(REQUEST).values(row).returning(REQUEST.c.id)).scalar_one())
 
 
 def withdraw(engine: Engine, request_id: int, text: str) -> bool:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html import unescape
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from shift import Shift
 from streamlit.testing.v1 import AppTest
 
+from inspector.records import database
 from inspector.users import Role, UserFile
 
 APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
@@ -47,6 +52,22 @@ def log_in(app: AppTest, user: str, password: str = PASSWORD) -> None:
     app.text_input[1].set_value(password)
     app.button[0].click().run()
     assert not app.exception
+
+
+@contextmanager
+def locked(shift: Shift, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Another program writes to the database and does not come to an end."""
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_MS", 50)
+    # a connection that is open already would wait as long as before
+    st.cache_resource.clear()
+    shift.close()
+    other = sqlite3.connect(shift.url.removeprefix("sqlite:///"), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.rollback()
+        other.close()
 
 
 def words_of(app: AppTest) -> str:

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from people import add_users, opened, press, toasts, words_of
+from people import add_users, locked, opened, press, toasts, words_of
 from shift import STATION, Shift
 from sqlalchemy import Engine
 
@@ -199,6 +199,19 @@ def test_what_cannot_be_kept_is_not_replaced(
     assert (own / "recipe.yaml").read_text() == RECIPE.format(version=3, screws=0.6)
     assert [act.action for act in trail(engine)] == ["login"]
     assert requests(engine, STATION) == ()
+
+
+def test_a_locked_database_changes_nothing(line: Shift, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, own = _whole(line)
+    page = opened(monkeypatch, line.config_path, "recipes", "eve")
+    page.slider[0].set_range(0.3, 0.62).run()
+    before = (own / "recipe.yaml").read_text()
+    with locked(line, monkeypatch):
+        press(page, "Save as version 4")
+        assert "is locked by another program" in toasts(page)
+    assert (own / "recipe.yaml").read_text() == before
+    press(page, "Save as version 4")
+    assert "Version 4 is saved" in toasts(page)
 
 
 @pytest.mark.parametrize("user", ["", "anna"])

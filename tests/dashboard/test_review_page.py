@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from people import add_users, opened, press, toasts, words_of
+from people import add_users, locked, opened, press, toasts, words_of
 from shift import STATION, Shift
 from sqlalchemy import Engine, text
 
 from dashboard import reviewing
 from inspector.domain import Box, Finding, FindingKind
-from inspector.records import database
 from inspector.records.audit import trail
 from inspector.records.database import open_engine
 from inspector.records.labels import labels
@@ -200,18 +198,10 @@ def test_a_path_out_of_the_evidence_folder_is_never_opened(
 
 
 def test_a_locked_database_is_a_sentence(line: Shift, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "BUSY_TIMEOUT_MS", 50)
     page = opened(monkeypatch, line.config_path, "review", "anna")
-    line.close()
-    path = line.url.removeprefix("sqlite:///")
-    other = sqlite3.connect(path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    try:
+    with locked(line, monkeypatch):
         press(page, "✔ Accept")
         assert "is locked by another program" in toasts(page) + words_of(page)
-    finally:
-        other.rollback()
-        other.close()
     page.run()
     assert "PC-004009" in words_of(page), "nothing was decided, and the part is still there"
 

@@ -128,7 +128,7 @@ def test_a_challenge_is_asked_for_by_somebody_known(
     (asked,) = requests(engine, STATION)
     assert (asked.kind, asked.user, asked.taken_at) == ("challenge", "anna", None)
     (noted,) = trail(engine, actions=["challenge"])
-    assert (noted.user, noted.fields) == ("anna", {"request": asked.id})
+    assert (noted.user, noted.subject) == ("anna", STATION)
     assert "waits for the station" in table_of(page)["State"]
 
 

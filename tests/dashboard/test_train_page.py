@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from people import add_users, opened, press, table_of, toasts, words_of
+from people import add_users, locked, opened, press, table_of, toasts, words_of
 from shift import STATION, Shift
 from sqlalchemy import Engine
 from support import wait_for
@@ -113,6 +113,15 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         return replace(wanted, steps=tuple(s for s in steps if s.name not in measured))
 
     monkeypatch.setattr(training, "plan", quicker)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_locked_database_starts_nothing(line: Shift, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = opened(monkeypatch, line.config_path, "train", "eve")
+    with locked(line, monkeypatch):
+        press(page, "Train from pump-cover version 2")
+        assert "is locked by another program" in toasts(page)
+    assert training.jobs(line.config, STATION, "pump-cover") == []
 
 
 @pytest.mark.usefixtures("quick")
