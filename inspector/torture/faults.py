@@ -11,11 +11,13 @@ from inspector.errors import RetryableError
 from inspector.sim.mosquitto import BASE
 from inspector.sim.proxy import Direction, Proxy
 from inspector.sim.voice import Voice
-from inspector.torture.cell import FIRST, SECOND, Cell
+from inspector.torture.cell import FIRST, SECOND, Cell, wait_until
 from inspector.torture.product import Look
 
 HURRIED_MS = 1500.0
 """Deadline of parts that pass during a fault."""
+CHANGE_S = 30.0
+"""Within which a recipe is changed."""
 OVERSIZED = 1_200_000
 """Bytes; more than the shipped broker lets pass."""
 
@@ -175,7 +177,13 @@ class Faults:
         for part in parts:
             self._cell.expose(part, self._look())
         self._parts(2)
+        # parts pass by the old recipe until the models are there, and only then it is Initialized
+        wait_until(lambda: self._active() == product, CHANGE_S, f"the change to {product}")
         self._cell.product = product
+
+    def _active(self) -> str | None:
+        state = self._cell.plc.state
+        return None if state is None else state.recipe_id
 
     # -- parts ----------------------------------------------------------------------------------
 
