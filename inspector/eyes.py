@@ -71,9 +71,12 @@ class Eye:
                 stopping.wait(pause)
                 if self._camera.continuous or not isinstance(self._camera, Reachable):
                     pause = min(pause * 2, self._reconnect_s * MAX_BACKOFF)
-                elif self._camera.reached():
-                    # no frame will tell: the next comes with a part, and the station must be ready
-                    self._note_live()
+                    continue
+                # no frame will tell: the next comes with a part, for which the station must be ready
+                while not self._camera.reached():
+                    if stopping.wait(pause):
+                        return
+                self._note_live()
                 continue
             if frame is None:
                 self.ended = True

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from fakes import FakeClock, FakeRecorder, ScriptedCamera, frame, picture
+from support import wait_for
 
 from inspector.domain import Frame
 from inspector.errors import CameraError, PictureError
@@ -52,27 +53,40 @@ def test_a_camera_that_fails_is_tried_again_and_told_once_each_way() -> None:
 
 
 class FiredCamera(ScriptedCamera):
-    """Silent between parts; it can tell that it is there again."""
+    """Silent between parts; it can tell that it is there again, from the look of that number on."""
 
-    there = True
+    there_at = 0
+    looks = 0
 
     def reached(self) -> bool:
-        return self.there
+        self.looks += 1
+        return self.looks > self.there_at
 
 
-@pytest.mark.parametrize(
-    ("continuous", "there", "back"), [(False, True, True), (False, False, False), (True, True, False)]
-)
-def test_a_fired_camera_is_back_before_its_next_picture(
-    continuous: bool, there: bool, back: bool
-) -> None:
-    camera, recorder = FiredCamera(continuous), FakeRecorder()
-    camera.there = there
-    camera.put(GONE, None)
+@pytest.mark.parametrize("there_at", [0, 3])
+def test_a_fired_camera_is_back_before_its_next_picture(there_at: int) -> None:
+    """Nothing is read before it is there: a read would wait for a part that never comes."""
+    camera, recorder = FiredCamera(), FakeRecorder()
+    camera.there_at = there_at
+    camera.put(GONE)
     eye = Eye("top", camera, 0.001, lambda _: None, recorder, FakeClock())
-    eye.film(threading.Event())
+    thread = threading.Thread(target=eye.film, args=(threading.Event(),))
+    thread.start()
+    wait_for(lambda: recorder.named("camera-back"))
+    assert not eye.lost
+    eye.close()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert camera.looks == there_at + 1
     assert recorder.named("camera-lost") == [str(GONE)]
-    assert (recorder.named("camera-back") != []) == back
+
+
+def test_a_continuous_camera_is_back_with_its_next_picture() -> None:
+    camera, recorder = FiredCamera(continuous=True), FakeRecorder()
+    camera.put(GONE, None)
+    Eye("top", camera, 0.001, lambda _: None, recorder, FakeClock()).film(threading.Event())
+    assert camera.looks == 0
+    assert recorder.named("camera-back") == []
 
 
 def test_one_bad_picture_is_told_and_the_camera_is_not_lost() -> None:
@@ -143,9 +157,11 @@ def test_a_picture_of_another_size_is_no_repetition() -> None:
     assert [one.repeats for one in rig.taken] == [False, False]
 
 
-def test_stopping_ends_a_camera_that_is_gone() -> None:
-    camera = ScriptedCamera()
+@pytest.mark.parametrize("camera", [ScriptedCamera(), FiredCamera()])
+def test_stopping_ends_a_camera_that_is_gone(camera: ScriptedCamera) -> None:
     camera.put(*[GONE] * 3)
+    if isinstance(camera, FiredCamera):
+        camera.there_at = 1000
     eye = Eye("top", camera, 60.0, lambda _: None, FakeRecorder(), FakeClock())
     stopping = threading.Event()
     thread = threading.Thread(target=eye.film, args=(stopping,))
