@@ -47,6 +47,7 @@ def torture(
         f"{account.restarted} of parts that a killed station had accepted; none missing or twice"
     )
     say(f"{account.passed} of {account.undisturbed} undisturbed good parts passed")
+    say(f"the station left Ready {account.relapses} times more after service was back")
     slowest = max(account.resume_s, default=0.0)
     say(f"service was back {slowest:.1f} s after a fault at the latest; the archive has no gap")
     figures = {
@@ -57,6 +58,7 @@ def torture(
         "records": account.records,
         "restarted": account.restarted,
         "undisturbed_passed": round(account.share, 4),
+        "relapses": account.relapses,
         "slowest_resume_s": round(slowest, 3),
     }
     say(json.dumps(figures))

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from inspector.errors import InspectorError, OutsideError
+from inspector.errors import InspectorError, OutsideError, RetryableError
 from inspector.sim.gate import PartOutcome
 from inspector.sim.mosquitto import SecuredBroker, make_pki
 from inspector.torture.cell import Cell, wait_until
@@ -58,6 +58,8 @@ class Account:
     """Records of parts that a killed station had accepted."""
     resume_s: list[float] = field(default_factory=list)
     """From the end of each fault to the next good part that passed."""
+    relapses: int = 0
+    """How often the station left Ready once more after service had resumed."""
     faults: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -111,7 +113,13 @@ class Torture:
         cell.settle()
         while left > 0:
             count = min(left, self._rng.choice((1, 1, 3)))
-            parts = [cell.order() for _ in range(count)]
+            try:
+                parts = [cell.order() for _ in range(count)]
+            except RetryableError:
+                # the fault had more to it than the first part that passed: a broken link found late
+                self.account.relapses += 1
+                self._cell.resume(self._resume_s)
+                continue
             if not cell.plc.wait_answered(5.0):
                 raise OutsideError("a trigger was not answered within 5 s", "Nothing was broken")
             looks = [self._rng.random() < 0.25 for _ in parts]
