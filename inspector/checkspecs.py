@@ -132,6 +132,11 @@ class AssemblySpec(_ModelSpec):
                     f"'{expected.called}' needs one other expectation, with a 'box' and without a "
                     f"'datum', that is called '{expected.datum}'"
                 )
+        if not placed and any(order.per is None for order in self.orders):
+            raise ValueError(
+                "An order needs 'per', the label of the part that carries it, where no expectation has "
+                "a 'box'"
+            )
         for expected in self.expect:
             if expected.label in self.empty:
                 raise ValueError(f"'{expected.label}' is expected, so it cannot mean an empty place")

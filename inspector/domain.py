@@ -168,6 +168,8 @@ class Part:
     """The tracked part in the first frame; None: the whole picture is the part."""
     detections: Mapping[str, tuple[Detection, ...]] = field(default_factory=dict)
     """What tracking has already computed on the first frame, by model name."""
+    label: str = ""
+    """Of the tracked part, as the recipe's trigger names it; empty: unknown."""
 
 
 class Verdict(StrEnum):

@@ -142,6 +142,6 @@ class Order(Strict):
     along: Literal["x", "y"] = "x"
     """``x``: from left to right, ``y``: from top to bottom, of the part as the reference shows it."""
     per: Name | None = None
-    """Label of the part that carries them; by default the located part, or the whole picture."""
+    """Label of the part that carries them; by default the part whose expectations have a ``box``."""
     name: Name | None = None
     """How findings name the row; by default they name the component."""

@@ -26,7 +26,7 @@ from inspector.domain import (
 from inspector.errors import DefectError, InspectorError
 from inspector.judge import judge
 from inspector.ports import Check, Detector
-from inspector.recipe import Recipe
+from inspector.recipe import CrossingTrigger, Recipe
 from inspector.views import Seen, Views, together, unseen, view
 
 COMPLETED, ABORTED, FAILED = 1, 3, 4
@@ -98,7 +98,7 @@ class Station:
         try:
             started = time.perf_counter()
             # before the gate, which wants to know where the part is
-            part = self._with_detections(part)
+            part = self._completed(part)
             started = _lap(stages, "detect", started)
             seen = [Seen(self._detectors, frame) for frame in part.frames]
             looks = self._gate.inspect(part)
@@ -138,14 +138,17 @@ class Station:
         ]
         return together(results) if results else unseen(check.name, part)
 
-    def _with_detections(self, part: Part) -> Part:
-        missing = [name for name in self._detectors if name not in part.detections]
-        if not missing:
-            return part
+    def _completed(self, part: Part) -> Part:
+        """With what every detector sees in the first picture, and with what the tracked part is."""
         seen = dict(part.detections)
-        for name in missing:
-            seen[name] = self.detect(part.frames[0], name)
-        return replace(part, detections=seen)
+        for name in self._detectors:
+            if name not in seen:
+                seen[name] = self.detect(part.frames[0], name)
+        trigger = self.recipe.text.trigger
+        label = part.label
+        if part.box is not None and not label and isinstance(trigger, CrossingTrigger):
+            label = trigger.label
+        return replace(part, detections=seen, label=label)
 
 
 def aborted(cause: Cause, fault: str = "") -> Judged:

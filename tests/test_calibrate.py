@@ -123,6 +123,8 @@ def test_the_hash_covers_the_calibration(tmp_path: Path, run: Run) -> None:
     before = load_recipe(folder).recipe_hash
     run(folder, pictures(tmp_path / "good", range(1, 40)))
     after = load_recipe(folder).recipe_hash
+    hashed = load_recipe(folder).recipe_hash
+    assert load_recipe(folder, promises="open").recipe_hash == hashed, "however it was read"
     (folder / "calibration.json").write_text((folder / "calibration.json").read_text() + "\n")
     assert len({before, after, load_recipe(folder).recipe_hash}) == 3
 

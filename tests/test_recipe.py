@@ -228,6 +228,18 @@ def test_an_assembly_may_locate_its_part_by_its_components(tmp_path: Path) -> No
     assert (left.reach_px, right.reach_px, left.called) == (10, 8, "left")
 
 
+def test_an_order_that_no_part_carries_is_refused(tmp_path: Path) -> None:
+    """It would never be verified."""
+    text = ASSEMBLY.replace("    locate: {kind: components}\n", "")
+    start, end = text.index("      - {label: cap, name: left"), text.index("    orders:")
+    text = text[:start] + "      - {label: cap, per: bottle}\n" + text[end:]
+    with pytest.raises(ConfigError, match="An order needs 'per'"):
+        load_recipe(write_recipe(tmp_path, text))
+    load_recipe(
+        write_recipe(tmp_path / "b", text.replace("[cap, bottle]}", "[cap, cap], per: bottle}"))
+    )
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "message"),
     [

@@ -128,9 +128,10 @@ def judged(comparison: Comparison, judge: Callable[[Image], Opinion], side: int)
         left, top, right, bottom = (moved / crop.scale for moved in opinion.sides)
         given = candidate.box
         box = Box(given.x1 + left, given.y1 + top, given.x2 + right, given.y2 + bottom)
+        # within the picture first: one that was moved beyond its border has no pixel
+        box = box.clipped(columns, rows)
         if box.x2 - box.x1 < 1 or box.y2 - box.y1 < 1:
             box = given
-        box = box.clipped(columns, rows)
         found += [
             Detection(label, score, box)
             for label, score in opinion.scores.items()

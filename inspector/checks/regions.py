@@ -11,13 +11,18 @@ PART_CONFIDENCE = 0.5
 
 
 def part_boxes(part: Part, model: str, label: str) -> list[Box]:
-    """The inspected part's box, or those of all parts of that label in the first picture."""
-    if part.box is not None:
+    """The parts of that label in the first picture.
+
+    Of a tracked part its own box, or what it carries of another label: what has its centre in it.
+    """
+    if part.box is not None and part.label in ("", label):
         return [part.box]
     return [
         found.box
         for found in part.detections.get(model, ())
-        if found.label == label and found.confidence >= PART_CONFIDENCE
+        if found.label == label
+        and found.confidence >= PART_CONFIDENCE
+        and (part.box is None or part.box.contains(*found.box.centre))
     ]
 
 

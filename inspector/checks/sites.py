@@ -181,7 +181,7 @@ def carried(
                     frozenset((label,)),
                     box,
                     per=label,
-                    tracked=part.box is not None,
+                    tracked=box is part.box,
                     floor=_floor(part, model, label, box),
                 )
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -225,6 +226,24 @@ def test_a_tracked_part_is_where_its_zones_are(tmp_path: Path) -> None:
     box = Box(200, 100, 300, 200)
     assert verdict(check, BOTTLE, scratch(0.9, at(210, 110)), box=box) is Verdict.FAIL
     assert verdict(check, BOTTLE, scratch(0.9, at(280, 180)), box=box) is Verdict.PASS
+
+
+def test_zones_of_what_a_tracked_part_carries_are_not_the_whole_part(tmp_path: Path) -> None:
+    """Ignoring the cap must not ignore the bottle that was tracked."""
+    check = check_of(tmp_path, "{ignore: [{of: cap}]}")
+    bottle = Box(200, 100, 300, 250)
+    lid = Detection("cap", 0.9, Box(230, 100, 270, 130))
+    belly, on_lid = scratch(0.9, at(240, 200)), scratch(0.9, at(245, 110))
+
+    def fails(*seen: Detection) -> bool:
+        looked_at = part(*seen, box=bottle, image=picture(size=SIZE))
+        found = check.inspect(replace(looked_at, label="bottle")).findings
+        return any(one.label == "scratch" for one in found)
+
+    assert fails(lid, belly)
+    assert not fails(lid, on_lid)
+    beside = Detection("cap", 0.9, Box(310, 195, 350, 215))
+    assert fails(lid, beside, scratch(0.9, at(240, 200))), "the neighbour's cap is not looked at"
 
 
 def test_zones_of_a_part_that_is_not_seen_are_for_a_person(tmp_path: Path) -> None:

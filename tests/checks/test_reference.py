@@ -9,7 +9,7 @@ import pytest
 from fakes import trigger
 
 from inspector.checks.differences import GROUPINGS, compare, crop_of
-from inspector.checks.reference import ReferenceCheck
+from inspector.checks.reference import ReferenceCheck, judged
 from inspector.domain import Cause, FindingKind, Frame, Image, Opinion, Part, Verdict
 from inspector.errors import DefectError
 from inspector.judge import judge
@@ -148,3 +148,12 @@ def test_the_crop_of_a_large_candidate_shows_all_of_it() -> None:
     assert crop.scale < 1
     assert crop.image.shape == (96, 96, 3)
     assert crop.image[:, :, 2].any(axis=0).sum() > 50
+
+
+def test_a_box_that_the_judge_moves_out_of_the_picture_stays_where_it_was() -> None:
+    image = boards.golden(1)
+    seen = compare(boards.with_defects(image, [("spot", 48, 100)]), image)
+    away = Opinion({"spot": 0.9}, (-5000.0, 0.0, -5000.0, 0.0))
+    (found,) = judged(seen, lambda _: away, 96)
+    assert found.box.area > 0
+    assert found.box.contains(48, 100)
