@@ -15,13 +15,14 @@ from typing import Any, ParamSpec
 import streamlit as st
 from sqlalchemy import Connection, Engine
 
-from dashboard import markup, training
+from dashboard import markup, session, training
 from dashboard.data import Source
 from dashboard.recipes import Version
+from dashboard.texts import people
 from dashboard.training import Job, Plan
-from inspector import rethreshold
-from inspector.candidate import install
-from inspector.errors import InspectorError
+from inspector.candidate import install, prove_base
+from inspector.candidate import save_thresholds as replace_thresholds
+from inspector.errors import InputError, InspectorError
 from inspector.recipe import Recipe, load_recipe
 from inspector.records import audit, claims, labels, requests, reviews
 from inspector.records.audit import Action, Actor
@@ -73,6 +74,17 @@ def actor(user: User) -> Actor:
     return Actor(user.name, user.role.value)
 
 
+def acting(source: Source, user: User) -> Actor:
+    """As :func:`actor`, of one who is still logged in, in the same role.
+
+    A button remembers the user of the page's last run, and that may be hours ago. Raises
+    :class:`InputError` when the login has ended.
+    """
+    if session.current(source.config) != user:
+        raise InputError(people.NO_LONGER, people.LOG_IN_AGAIN)
+    return actor(user)
+
+
 def claim(source: Source, user: User, kinds: Collection[str], skipped: Collection[str]) -> str | None:
     """The part that this user is to look at next, as a result id."""
     rules = source.station.review
@@ -84,12 +96,14 @@ def claim(source: Source, user: User, kinds: Collection[str], skipped: Collectio
 def decide(source: Source, user: User, result_id: str, decision: Decision, cause: str | None) -> None:
     """Record a decision; see :func:`inspector.records.reviews.decide`."""
     rules = source.station.review
-    reviews.decide(writer(source), result_id, actor(user), decision, cause, rules, now())
+    reviews.decide(writer(source), result_id, acting(source, user), decision, cause, rules, now())
 
 
 def undo(source: Source, user: User) -> str | None:
     """Take back the user's last decision; the result id of the part, None without one."""
-    return reviews.undo(writer(source), source.station.name, actor(user), source.station.review, now())
+    return reviews.undo(
+        writer(source), source.station.name, acting(source, user), source.station.review, now()
+    )
 
 
 def mark(
@@ -102,12 +116,12 @@ def mark(
     finding: int | None = None,
 ) -> None:
     """Mark a region for training; see :func:`inspector.records.labels.add_label`."""
-    labels.add_label(writer(source), result_id, actor(user), truth, name, box, now(), finding)
+    labels.add_label(writer(source), result_id, acting(source, user), truth, name, box, now(), finding)
 
 
 def unmark(source: Source, user: User, label: int) -> None:
     """Take a mark back."""
-    labels.remove_label(writer(source), label, actor(user), now())
+    labels.remove_label(writer(source), label, acting(source, user), now())
 
 
 def challenge(source: Source, user: User) -> int:
@@ -130,12 +144,12 @@ def save_thresholds(
 ) -> int | None:
     """Write the recipe's next version and, with ``change``, ask for it; the request's number.
 
-    Raises as :func:`inspector.rethreshold.save_thresholds`; then nothing has changed.
+    Raises as :func:`inspector.candidate.save_thresholds`; then nothing has changed.
     """
     said = {"check": check, "before": list(before), "after": list(after)}
     with _traced(source, user, "threshold", f"{folder.name} {raised}", fields=said) as connection:
         number = _change(connection, source, user, folder.name, raised) if change else None
-        rethreshold.save_thresholds(folder, version, {check: after}, raised)
+        replace_thresholds(folder, version, {check: after}, raised)
         return number
 
 
@@ -150,25 +164,30 @@ def begin_training(source: Source, user: User, wanted: Plan) -> None:
 
 def end_training(source: Source, user: User, job: Job) -> bool:
     """Stop a training and note it; False when it does not run any more."""
+    who = acting(source, user)
     stopped = training.stop(job)
     if stopped:
         subject = f"{job.plan.recipe_id} {job.plan.version}"
-        note(source, actor(user), "training", subject, text="stopped", fields={"job": job.name})
+        note(source, who, "training", subject, text="stopped", fields={"job": job.name})
     return stopped
 
 
-def shadow(source: Source, user: User, candidate: Recipe | None) -> int:
-    """Ask the station to let a candidate judge beside it, or to end that; the request's number.
+def end_shadow(source: Source, user: User) -> int:
+    """Ask the station to end the shadow run; the request's number."""
+    with _traced(source, user, "shadow", source.station.name, text="ended") as connection:
+        return _ask(connection, source, user, "shadow", {"on": False})
 
-    Raises :class:`~inspector.errors.InspectorError` when the candidate cannot be stored.
+
+def shadow(source: Source, user: User, candidate: Recipe, job: Job, own: Path | None) -> int:
+    """Ask the station to let a candidate judge beside it; the request's number.
+
+    Raises :class:`~inspector.errors.InspectorError` when the candidate cannot be stored, or when the
+    recipe's folder ``own`` holds another version than it was made from; then nothing has changed.
     """
-    if candidate is None:
-        with _traced(source, user, "shadow", source.station.name, text="ended") as connection:
-            return _ask(connection, source, user, "shadow", {"on": False})
     version = candidate.text.version
     subject = f"{candidate.recipe_id} {version}"
+    _keep(source, user, candidate, own, job.plan.version)
     with _traced(source, user, "shadow", subject, text="started") as connection:
-        RecipeStore(source.config.recipe_store).keep(candidate)
         wanted = {"on": True, "recipeId": candidate.recipe_id, "recipeVersion": version}
         return _ask(connection, source, user, "shadow", wanted)
 
@@ -181,9 +200,9 @@ def promote(source: Source, user: User, candidate: Recipe, job: Job, own: Path |
     """
     recipe_id, version = candidate.recipe_id, candidate.text.version
     said = {"from": job.plan.version, "job": job.name, "hash": candidate.recipe_hash[:16]}
+    _keep(source, user, candidate, own, job.plan.version)
     with _traced(source, user, "promotion", f"{recipe_id} {version}", fields=said) as connection:
         number = _change(connection, source, user, recipe_id, version)
-        RecipeStore(source.config.recipe_store).keep(candidate)
         if own is not None:
             install(candidate.path, own, job.plan.version)
         return number
@@ -197,10 +216,10 @@ def roll_back(source: Source, user: User, own: Path, back: Version) -> int:
     :func:`inspector.candidate.install`; then nothing has changed.
     """
     replaced = load_recipe(own, promises="open")
+    _keep(source, user, replaced, own, replaced.text.version)
     said = {"from": replaced.text.version}
     with _traced(source, user, "rollback", f"{own.name} {back.number}", fields=said) as connection:
         number = _change(connection, source, user, own.name, back.number)
-        RecipeStore(source.config.recipe_store).keep(replaced)
         install(back.folder, own, replaced.text.version)
         return number
 
@@ -236,8 +255,16 @@ def _traced(
     """
     engine = writer(source)
     with storage_failures(engine.url), engine.begin() as connection:
-        audit.append(connection, actor(user), action, subject, now(), text=text, fields=fields)
+        audit.append(connection, acting(source, user), action, subject, now(), text=text, fields=fields)
         yield connection
+
+
+def _keep(source: Source, user: User, recipe: Recipe, own: Path | None, version: int) -> None:
+    """Store a recipe before anything is written, for bundles are copied longer than others may wait."""
+    acting(source, user)
+    if own is not None:
+        prove_base(own, version)
+    RecipeStore(source.config.recipe_store).keep(recipe)
 
 
 def _change(connection: Connection, source: Source, user: User, recipe_id: str, version: int) -> int:

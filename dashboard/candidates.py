@@ -37,7 +37,7 @@ def show(source: Source, user: User | None, job: Job, active: Version) -> None:
         st.caption(words.SHADOW_HELP)
         _shadow(source, candidate)
         if user is not None:
-            _buttons(source, user, candidate)
+            _buttons(source, user, candidate, job)
             _promote(source, user, candidate, job)
     answers.show("train", source)
 
@@ -202,19 +202,23 @@ def _said(verdict: str, cause: str) -> str:
     return f"{symbol} {verdict}, {texts.CAUSE.get(cause, cause)}"
 
 
-def _buttons(source: Source, user: User, candidate: Recipe) -> None:
+def _buttons(source: Source, user: User, candidate: Recipe, job: Job) -> None:
     left, right = st.columns(2)
-    for column, label, wanted in (
-        (left, words.SHADOW_START, candidate),
-        (right, words.SHADOW_STOP, None),
-    ):
-        column.button(label, width="stretch", on_click=_ask_shadow, args=(source, user, wanted))
+    left.button(
+        words.SHADOW_START, width="stretch", on_click=_begin_shadow, args=(source, user, candidate, job)
+    )
+    right.button(words.SHADOW_STOP, width="stretch", on_click=_end_shadow, args=(source, user))
 
 
 @acts.told
-def _ask_shadow(source: Source, user: User, candidate: Recipe | None) -> None:
-    act = words.SHADOW_STOP if candidate is None else words.SHADOW_START
-    answers.expect("train", act, acts.shadow(source, user, candidate))
+def _begin_shadow(source: Source, user: User, candidate: Recipe, job: Job) -> None:
+    own = recipes.own_folder(source.config, candidate.recipe_id)
+    answers.expect("train", words.SHADOW_START, acts.shadow(source, user, candidate, job, own))
+
+
+@acts.told
+def _end_shadow(source: Source, user: User) -> None:
+    answers.expect("train", words.SHADOW_STOP, acts.end_shadow(source, user))
 
 
 def _promote(source: Source, user: User, candidate: Recipe, job: Job) -> None:

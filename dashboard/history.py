@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import acts, answers, data, login, markup, recipes
+from dashboard import acts, answers, data, markup, recipes, session
 from dashboard.data import Source
 from dashboard.recipes import Version
 from dashboard.texts import recipes as words
@@ -71,7 +71,7 @@ def _difference(recipe_id: str, found: tuple[Version, ...]) -> None:
 
 def _back(source: Source, recipe_id: str, chosen: Version) -> None:
     own = recipes.own_folder(source.config, recipe_id)
-    user = login.current(source.config)
+    user = session.current(source.config)
     if own is None:
         st.caption(words.BACK_NO_FOLDER)
     elif recipes.text_of(own).version == chosen.number:

@@ -15,7 +15,7 @@ from dashboard.texts import statistics as words
 from inspector.records.search import Wanted
 
 PARTS_PAGE = "views/parts.py"
-_KEYS = ("since", "until", "cause", "verdict", "recipe", "version", "batch", "kind")
+_KEYS = ("since", "until", "cause", "verdict", "recipe", "version", "batch", "unbatched", "kind")
 
 
 def show_parts(
@@ -34,6 +34,7 @@ def show_parts(
         "recipe": question.recipe,
         "version": None if question.recipe_version is None else str(question.recipe_version),
         "batch": question.batch_id,
+        "unbatched": "1" if question.batch_id == "" else None,
         "kind": question.kind,
     }
     st.switch_page(
@@ -69,6 +70,9 @@ def linked(zone: ZoneInfo) -> tuple[Wanted, str]:
     if batch := given.get("batch"):
         wanted["batch_id"] = batch
         said.append(f"{texts.BATCH} {batch}")
+    elif given.get("unbatched"):
+        wanted["batch_id"] = ""
+        said.append(words.NO_BATCH)
     if (kind := given.get("kind")) in words.KINDS:
         wanted["challenge"] = kind == "challenge"
         if kind != "challenge":

@@ -1,6 +1,6 @@
 """Who is before the screen: logging in and out, and what a role may do.
 
-A login lives in the browser's session and ends with it, by logging out, or when nothing is done.
+What a login is, and when it ends: :mod:`dashboard.session`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import acts, context, data, markup
+from dashboard import acts, context, data, markup, session
 from dashboard.data import Source
 from dashboard.texts import people
 from inspector.config import LineConfig
@@ -22,7 +22,6 @@ from inspector.records.audit import Actor
 from inspector.users import Role, User, UserFile
 
 PAGE = "views/login.py"
-_USER, _SEEN, _ENDED = "login_user", "login_seen_s", "login_ended"
 _TRIES, _PAUSE_S = 5, 60.0
 
 
@@ -51,24 +50,11 @@ class _Failures:
             self.at_s.pop(name, None)
 
 
-def current(config: LineConfig) -> User | None:
-    """Who is logged in, with the role that the file of users gives at this moment."""
-    name = st.session_state.get(_USER)
-    if name is None:
-        return None
-    idle_s = time.monotonic() - st.session_state[_SEEN]
-    role = UserFile(config.users_file).role(name)
-    if role is None or idle_s > config.access.idle_min * 60:
-        st.session_state[_ENDED] = role is not None
-        del st.session_state[_USER]
-        return None
-    st.session_state[_SEEN] = time.monotonic()
-    return User(name, role)
-
-
-def wanted(config: LineConfig, needed: Role, why: str = people.NEEDED) -> User | None:
+def wanted(
+    config: LineConfig, needed: Role, why: str = people.NEEDED, *, by_person: bool = True
+) -> User | None:
     """The user if he or she has the role; else the page says what is missing, and None is returned."""
-    user = current(config)
+    user = session.current(config, by_person=by_person)
     if user is None:
         st.html(markup.panel(people.NEEDED_TITLE, why))
         st.page_link(PAGE, label=people.LOG_IN, icon=":material/login:")
@@ -82,8 +68,11 @@ def wanted(config: LineConfig, needed: Role, why: str = people.NEEDED) -> User |
     return user
 
 
-def may_view() -> bool:
-    """Whether the page may be shown to whoever is before the screen; else the page says why not."""
+def may_view(*, by_person: bool = True) -> bool:
+    """Whether the page may be shown to whoever is before the screen; else the page says why not.
+
+    ``by_person`` false: a page that refreshes by itself asks, and that keeps no login alive.
+    """
     try:
         config = context.line()
     except InspectorError:
@@ -91,19 +80,19 @@ def may_view() -> bool:
         return True
     if not config.access.login_to_view:
         return True
-    return wanted(config, Role.OPERATOR, people.NEEDED_TO_VIEW) is not None
+    user = wanted(config, Role.OPERATOR, people.NEEDED_TO_VIEW, by_person=by_person)
+    return user is not None
 
 
 def title() -> str:
     """What the menu calls the page on which one logs in."""
-    name = st.session_state.get(_USER)
-    return people.LOG_IN if name is None else str(name)
+    return session.name() or people.LOG_IN
 
 
 def show() -> None:
     """The page: a form, or who is logged in."""
     config = context.line()
-    user = current(config)
+    user = session.current(config)
     if user is None:
         _form(config)
         return
@@ -114,7 +103,7 @@ def show() -> None:
 
 
 def _form(config: LineConfig) -> None:
-    if st.session_state.pop(_ENDED, False):
+    if session.has_ended():
         st.info(people.ENDED.format(minutes=config.access.idle_min))
     if not UserFile(config.users_file).users():
         command = f"inspector users add {context.path()} NAME --role administrator"
@@ -146,15 +135,14 @@ def _enter(config: LineConfig, name: str, password: str, place: DeltaGenerator) 
         return False
     failures.clear(name)
     acts.note(source, acts.actor(user), "login", user.name)
-    st.session_state[_USER] = user.name
-    st.session_state[_SEEN] = time.monotonic()
+    session.begin(user)
     return True
 
 
 @acts.told
 def _leave(source: Source, user: User) -> None:
     acts.note(source, acts.actor(user), "logout", user.name)
-    st.session_state.pop(_USER, None)
+    session.end()
 
 
 @st.cache_resource(show_spinner=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import acts, answers, login, markup, recipes, scorechart, texts
+from dashboard import acts, answers, markup, recipes, scorechart, session, texts
 from dashboard.data import Source
 from dashboard.markup import Figure
 from dashboard.recipes import Version
@@ -161,7 +161,7 @@ def _effect(found: Effect, *, moved: bool) -> None:
 
 
 def _save(source: Source, recipe_id: str, version: Version, move: _Move, *, is_active: bool) -> None:
-    user = login.current(source.config)
+    user = session.current(source.config)
     if user is None or not user.role.covers(Role.ENGINEER):
         st.caption(words.SAVE_NEEDS)
         return

@@ -182,7 +182,7 @@ def parts_of(source: Source, question: Question, limit: int = EXPORT_LIMIT) -> l
         "station": question.station,
         "recipe": question.recipe,
         "recipe_version": question.recipe_version,
-        "batch_id": question.batch_id or None,
+        "batch_id": question.batch_id,
         "challenge": question.kind == "challenge",
         "simulated": None if question.kind == "challenge" else question.kind == "simulated",
     }

@@ -6,7 +6,7 @@ import json
 
 import streamlit as st
 
-from dashboard import context, data, login, markup
+from dashboard import context, data, markup, session
 from dashboard.export import csv_bytes
 from dashboard.texts import people
 from inspector.records import audit
@@ -20,7 +20,7 @@ _ROW_PX = 35
 def show() -> None:
     """The newest acts, by user and kind; nothing for anybody else."""
     config = context.line()
-    user = login.current(config)
+    user = session.current(config)
     if user is None or not user.role.covers(Role.ADMINISTRATOR):
         return
     source = data.source(config, context.station(config))

@@ -7,6 +7,7 @@ in a session of its own: it goes on when a page is closed or the dashboard ends.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -187,8 +188,12 @@ def start(config: LineConfig, wanted: Plan, folder: Path | None = None) -> Job:
     folder = folder or fresh(config)
     try:
         folder.mkdir(parents=True)
-        text = json.dumps(asdict(wanted), indent=1)
-        (folder / JOB).write_text(text + "\n", encoding="utf-8")
+        begun = replace(wanted, created=datetime.now(UTC).isoformat(timespec="seconds"))
+        text = json.dumps(asdict(begun), indent=1)
+        # as a whole or not at all: what is half there could not be read any more
+        scratch = folder / f".{JOB}"
+        scratch.write_text(text + "\n", encoding="utf-8")
+        scratch.rename(folder / JOB)
         with (folder / LOG).open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "dashboard.trainingrun", str(folder)],
@@ -222,8 +227,7 @@ def stop(job: Job) -> bool:
 def jobs(config: LineConfig, station: str, recipe_id: str, most: int = 10) -> list[Job]:
     """The last trainings of the station and recipe, newest first."""
     found = []
-    for folder in _folders(config):
-        job = read(folder)
+    for job in _readable(config):
         if (job.plan.station, job.plan.recipe_id) == (station, recipe_id):
             found.append(job)
         if len(found) == most:
@@ -233,8 +237,7 @@ def jobs(config: LineConfig, station: str, recipe_id: str, most: int = 10) -> li
 
 def running(config: LineConfig) -> Job | None:
     """The training that runs, of any station."""
-    newest = next(_folders(config), None)
-    job = None if newest is None else read(newest)
+    job = next(_readable(config), None)
     return job if job is not None and job.state == "running" else None
 
 
@@ -306,6 +309,13 @@ def _lives(pid: int, folder: Path) -> bool:
 
 def _root(config: LineConfig) -> Path:
     return config.state_dir / "training"
+
+
+def _readable(config: LineConfig) -> Iterator[Job]:
+    """Newest first; one that somebody has damaged does not hide the others."""
+    for folder in _folders(config):
+        with contextlib.suppress(InputError):
+            yield read(folder)
 
 
 def _folders(config: LineConfig) -> Iterator[Path]:

@@ -54,7 +54,7 @@ from inspector.records.evidence import EvidenceStore
 from inspector.records.journal import Journal, Leftover, read_leftover
 from inspector.records.outbox import Outbox
 from inspector.records.recordedkeys import recorded_keys
-from inspector.records.recorder import DatabaseRecorder
+from inspector.records.recorder import SPILL_NAME, TOOLS_SPILL_NAME, DatabaseRecorder
 from inspector.records.requests import Requests
 from inspector.records.store import RecipeShelf, RecipeStore
 from inspector.runtimes.judge import DifferenceJudge
@@ -202,8 +202,13 @@ def build_recorder(
     requests: Requests | None = None,
     outbox: Outbox | None = None,
     evidence: EvidenceStore | None = None,
+    *,
+    spill: str = TOOLS_SPILL_NAME,
 ) -> DatabaseRecorder:
-    """The station's recorder, not yet started; ``evidence`` by default as configured."""
+    """A recorder of the station, not yet started; ``evidence`` by default as configured.
+
+    ``spill``: the file of what the database did not take; the running station has one of its own.
+    """
     return DatabaseRecorder(
         config.database_url(station),
         station.name,
@@ -213,6 +218,7 @@ def build_recorder(
         on_recorded=on_recorded,
         requests=requests,
         outbox=outbox,
+        spill=spill,
     )
 
 
@@ -251,7 +257,9 @@ def build_live_station(
     uplink = Uplink.of(station, boot_id, journal.note)
     outbox = uplink.outbox if uplink is not None else None
     evidence = build_evidence(config, station)
-    recorder = build_recorder(config, station, journal.recorded, requests, outbox, evidence)
+    recorder = build_recorder(
+        config, station, journal.recorded, requests, outbox, evidence, spill=SPILL_NAME
+    )
     recorder.start()
     if simulated is None:
         simulated = any(camera.kind in ("sim", "file") for camera in station.cameras)

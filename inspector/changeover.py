@@ -86,11 +86,13 @@ class Changeover:
     def begin(self, command: PrepareRecipePayload, active: Active, answer: Answer) -> None:
         """Load a recipe in a thread of its own; :meth:`loaded` has it when it is there."""
         wanted, version = command.recipe_id, command.recipe_version
-        if (wanted, version) == (active.recipe.recipe_id, active.recipe.version):
-            answer(Reason.ACCEPTED, "it is active already")
-            return
         if self.under_way:
             answer(Reason.NOT_READY, self.under_way)
+            return
+        if (wanted, version) == (active.recipe.recipe_id, active.recipe.version):
+            # nothing to load, but the end is that of any other: the command may name a batch
+            with self._lock:
+                self._loaded = Loaded(command, answer, Reason.ACCEPTED, "it is active already")
             return
         self.under_way = f"the change to recipe {wanted} is under way"
         self._start("changeover", lambda: self._prepare(command, active, answer))

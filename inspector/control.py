@@ -107,15 +107,17 @@ class Control:
         self.state = StateName.PREOPERATIONAL
         self._error_code, self._error_text = 0, ""
         self._journal_fault = ""
-        self._plc_heard_s = float("-inf")
+        self._plc_heard_s = self._halted_s = float("-inf")
         self._next_beat_s = self._next_retry_s = 0.0
         self._beats = 0
         self._published: StatePayload | None = None
 
-    @property
-    def halted(self) -> bool:
-        """Whether parts in flight must end as REVIEW, ``Halted``."""
-        return self._conditions.halted
+    def halts(self, received_s: float) -> bool:
+        """Whether a part of a trigger received then must end as REVIEW, ``Halted``: it was in flight.
+
+        A reset since does not give it back: the PLC has been told that it is over.
+        """
+        return self._conditions.halted or received_s <= self._halted_s
 
     @property
     def error(self) -> tuple[int, str]:
@@ -336,6 +338,8 @@ class Control:
         if not on:
             self._watching.restart()
             self._alarms.restart()
+        else:
+            self._halted_s = self._clock()
         self._conditions = replace(self._conditions, halted=on)
 
     def _change_recipe(self) -> None:

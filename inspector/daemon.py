@@ -133,7 +133,12 @@ class Daemon:
                 if name not in found:
                     log.warning("needs a restart", station=name, key="the station is gone")
                     continue
-                changed, restart = live.reload(found[name])
+                try:
+                    changed, restart = live.reload(found[name])
+                except InspectorError as error:
+                    # this one goes on as it is; the others take over what is theirs
+                    log.error("not reloaded", station=name, problem=str(error))
+                    continue
                 for key in restart:
                     log.warning("needs a restart", station=name, key=key)
                 log.info("reloaded", station=name, changed=changed)

@@ -29,10 +29,16 @@ def known_parts(folder: Path, recipe_id: str) -> tuple[KnownPart, ...]:
     Each entry is a picture, or a folder with the pictures of one part, in the order of the cameras.
     Raises :class:`InputError` when one of the two folders has none: only both prove anything.
     """
-    root = folder / recipe_id if (folder / recipe_id).is_dir() else folder
     parts: list[KnownPart] = []
     for expected in (GOOD, FAULTY):
-        found = list(_parts_in(root / expected, expected))
+        try:
+            root = folder / recipe_id if (folder / recipe_id).is_dir() else folder
+            found = list(_parts_in(root / expected, expected))
+        except OSError as error:
+            raise InputError(
+                f"the known parts in {folder} cannot be read: {error.strerror}",
+                "Put them where the station's user may read them",
+            ) from error
         if not found:
             raise InputError(
                 f"{root / expected} holds no pictures of known {expected} parts",

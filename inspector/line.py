@@ -35,7 +35,7 @@ from inspector.desk import Desk
 from inspector.domain import Cause, Frame, Inspection, Part, StationStatus, Trigger
 from inspector.drift import DriftWatch
 from inspector.duty import Duty
-from inspector.errors import StorageError
+from inspector.errors import InspectorError, StorageError
 from inspector.eyes import Eye
 from inspector.freerun import Crossings
 from inspector.issue import Issuer
@@ -52,6 +52,8 @@ from inspector.watching import Watching
 TICK_S = 0.05
 STATUS_S = 0.5
 STUCK_S = 5.0
+FAILURES_LIMIT = 10
+"""Frames of a free-running line in a row that may fail to be searched for parts."""
 """A part under inspection for longer stops the heartbeat."""
 LEAST_STOP_S, LONGEST_STOP_S = 5.0, 60.0
 """A station that stops waits for the last deadline of its parts in flight, within these bounds."""
@@ -345,11 +347,23 @@ class StationLine:
 
     def _watch_crossings(self) -> None:
         crossings: Crossings | None = None
+        failures = 0
         while (frame := self._frames.get()) is not None:
             self._search.since_s, station = self.clock(), self.station
             if crossings is None or crossings.station is not station:
                 crossings = self._crossings(station, crossings.count if crossings else 0)
-            for part in crossings.feed(frame):
+            try:
+                parts = crossings.feed(frame)
+                failures = 0
+            except InspectorError as error:
+                # one frame less; a detector that stays broken must not leave a line without verdicts
+                failures += 1
+                if failures > FAILURES_LIMIT:
+                    raise
+                self._recorder.event("error", "model-fault", str(error))
+                log.error("frame not searched", problem=str(error))
+                parts = []
+            for part in parts:
                 self._admit_own(part, station)
             self._search.since_s = 0.0
             self._frames.task_done()
@@ -409,7 +423,7 @@ class StationLine:
     def _process(self, job: _Job) -> None:
         started = self.clock()
         trigger, part = job.trigger, job.part
-        if self.control.halted:
+        if self.control.halts(trigger.received_s):
             self._forget_frames(trigger)
             self.reporter.finish(trigger, aborted(Cause.HALTED))
             return

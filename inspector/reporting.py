@@ -52,7 +52,7 @@ class Reporter:
         timings_ms: tuple[float, float] = (0.0, 0.0),
     ) -> None:
         """End one part; ``timings_ms`` are acquisition and processing in milliseconds."""
-        if self.control.halted and judged.judgement.cause is not Cause.HALTED:
+        if self.control.halts(trigger.received_s) and judged.judgement.cause is not Cause.HALTED:
             judged = replace(judged, judgement=judge((), (Cause.HALTED,)), result_state=ABORTED)
         inspection, fields, result = self._report(trigger, judged, frames, timings_ms)
         self.desk.book(inspection, result)

@@ -32,6 +32,14 @@ def with_thresholds(file: YamlFile, thresholds: Thresholds, version: int) -> str
     text = file.path.read_text(encoding="utf-8")
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     changes = [_replaced(value_node(root, "version"), str(version))]
+    promise = recipe.stated
+    if (
+        recipe.whole_promise is not None
+        and promise is not None
+        and set(promise.checks) <= set(thresholds)
+    ):
+        # nothing is left for it to set, and that is refused
+        changes += [_removed(text, root, name) for name in _INSTEAD_OF.values()]
     for name, (fail, review) in thresholds.items():
         if name not in places:
             raise InputError(f"{file.path} has no check '{name}'", f"It has {', '.join(places)}")
@@ -101,6 +109,16 @@ def _changes(check: yaml.MappingNode, fail: float, review: float) -> Iterator[tu
         place.start_mark.index,
         "".join(f"{item}\n{column}" for item in missing),
     )
+
+
+def _removed(text: str, root: yaml.Node | None, name: str) -> tuple[int, int, str]:
+    """A key of the recipe with its whole line; nothing where it is not stated."""
+    pairs = root.value if isinstance(root, yaml.MappingNode) else []
+    for key, value in pairs:
+        if key.value == name:
+            end = text.find("\n", value.end_mark.index) + 1
+            return key.start_mark.index, end or len(text), ""
+    return 0, 0, ""
 
 
 def _replaced(node: yaml.Node | None, new: str) -> tuple[int, int, str]:

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -133,9 +133,9 @@ class UserFile:
             ) from error
         return PasswordHasher()
 
-    @cached_property
+    @property
     def _nobody(self) -> str:
-        return self._hasher.hash("nobody has this password")
+        return _hash_of_nobody()
 
     def _hash(self, password: str) -> str:
         if len(password) < LEAST_PASSWORD:
@@ -176,3 +176,11 @@ class UserFile:
                 f"the users cannot be written to {self._path} ({error.strerror})",
                 "Make the folder writable, or name another file under access.users",
             ) from error
+
+
+@cache
+def _hash_of_nobody() -> str:
+    """Made once: else an unknown name would take longer than a known one."""
+    from argon2 import PasswordHasher
+
+    return PasswordHasher().hash("nobody has this password")

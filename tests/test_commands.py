@@ -20,7 +20,7 @@ def test_halt_lasts_until_reset() -> None:
     rig = Rig().ready()
     rig.handle(command("halt", commandId="h1"))
     rig.pass_time()
-    assert (rig.state, rig.control.halted) == ("Halted", True)
+    assert (rig.state, rig.control.halts(rig.clock())) == ("Halted", True)
     assert (rig.plc.acks[-1].command_id, rig.plc.acks[-1].reason) == ("h1", Reason.ACCEPTED)
     rig.handle(trigger_message())
     assert rig.plc.acks[-1].reason is Reason.NOT_READY
@@ -29,7 +29,7 @@ def test_halt_lasts_until_reset() -> None:
     assert rig.state == "Halted"
     rig.handle(command("reset"))
     rig.pass_time()
-    assert (rig.state, rig.control.halted) == ("Ready", False)
+    assert (rig.state, rig.control.halts(rig.clock())) == ("Ready", False)
     assert rig.plc.states[-2:] == ["Initialized", "Ready"]
 
 
@@ -135,11 +135,18 @@ def test_a_recipe_that_is_triggered_in_another_way_is_not_loaded(rig: Rig, tmp_p
     assert rig.recipes.loaded == []
 
 
-def test_the_version_that_is_active_is_accepted_at_once(rig: Rig) -> None:
-    rig.handle(command("prepareRecipe", recipeId="soap", recipeVersion=3))
-    assert [ack.reason for ack in rig.plc.acks] == [Reason.ACCEPTED]
+def test_the_version_that_is_active_is_accepted_and_its_batch_begins(rig: Rig) -> None:
+    wanted = {"recipeId": "soap", "recipeVersion": 3, "batchId": "B2"}
+    rig.handle(command("prepareRecipe", **wanted))
     rig.pass_time()
-    assert (rig.state, rig.threads) == ("Ready", [])
+    assert [ack.reason for ack in rig.plc.acks] == [Reason.ACCEPTED]
+    assert (rig.state, rig.threads, rig.control._desk.batch_id) == ("Ready", [], "B2")
+
+
+def test_the_active_version_is_refused_while_another_one_is_prepared(rig: Rig) -> None:
+    rig.handle(command("prepareRecipe", recipeId="shampoo"))
+    rig.handle(command("prepareRecipe", recipeId="soap", recipeVersion=3, commandId="c2"))
+    assert [(ack.command_id, ack.reason) for ack in rig.plc.acks] == [("c2", Reason.NOT_READY)]
 
 
 def test_a_recipe_without_a_version_is_loaded_only_if_it_has_changed(tmp_path: Path) -> None:

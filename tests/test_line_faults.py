@@ -107,6 +107,22 @@ def test_halt_ends_parts_in_flight_as_review_halted_and_refuses_new_ones(rig: St
     assert station.result(4).verdict == "PASS"
 
 
+def test_a_reset_does_not_give_back_what_was_in_flight_at_the_halt(rig: Start) -> None:
+    station = rig(workers=1).start()
+    gate = Gate()
+    station.detector.answer = gate
+    station.part(1)
+    assert gate.entered.wait(5)
+    station.plc.send(command("halt"))
+    station.wait_for_state("Halted")
+    station.plc.send(command("reset"))
+    station.wait_for_state("Ready")
+    gate.opened.set()
+    assert (station.result(1).verdict, station.result(1).cause) == ("REVIEW", "Halted")
+    station.part(2)
+    assert station.result(2).verdict == "PASS"
+
+
 def test_a_model_that_fails_is_review_model_fault_and_the_line_goes_on(rig: Start) -> None:
     station = rig().start()
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+
+import pytest
 from fakes import (
     Gate,
     command,
+    mark_of,
 )
-from line_rig import Start, free_running, run_belt
+from line_rig import Start, free_running, moving_bottle, run_belt
 from support import wait_for
 
 from inspector.contract import Reason
+from inspector.domain import Detection, Image
+from inspector.errors import DefectError
 
 
 def test_a_part_that_crosses_the_line_triggers_itself(rig: Start) -> None:
@@ -25,6 +32,40 @@ def test_a_part_that_crosses_the_line_triggers_itself(rig: Start) -> None:
     counters = station.line.desk.counters()
     assert (counters.received, counters.accepted, counters.in_flight) == (1, 1, 0)
     assert [accepted.part_id for accepted in station.journal.accepted] == ["top#1"]
+
+
+def test_one_frame_that_cannot_be_searched_does_not_end_the_line(rig: Start) -> None:
+    failing = [True]
+
+    def broken_once(image: Image) -> Sequence[Detection]:
+        if failing and mark_of(image) == 40:
+            failing.clear()
+            raise DefectError("the network gave nonsense")
+        return moving_bottle(image)
+
+    station = free_running(rig, broken_once)
+    run_belt(station, range(52, 8, -3))
+    assert station.result(1).verdict == "PASS"
+    assert not failing
+    assert station.recorder.named("model-fault") == ["the network gave nonsense"]
+    station.line.check()
+
+
+def test_a_detector_that_stays_broken_ends_the_line(rig: Start) -> None:
+    broken: list[bool] = []
+
+    def broken_later(image: Image) -> Sequence[Detection]:
+        if broken:
+            raise DefectError("the network gave nonsense")
+        return moving_bottle(image)
+
+    station = free_running(rig, broken_later)
+    broken.append(True)
+    for mark in range(50, 20, -1):
+        station.show(mark)
+        time.sleep(0.01)
+    with pytest.raises(DefectError, match="nonsense"):
+        wait_for(lambda: station.line.check(), 5)
 
 
 def test_parts_that_cross_are_numbered_in_their_order(rig: Start) -> None:

@@ -24,6 +24,8 @@ RIGHTS = {
     "administrator": "May do all that an engineer may, and read the audit trail.",
 }
 IDLE = "A login ends by itself after {minutes:g} minutes without use."
+NO_LONGER = "You are no longer logged in, or no longer in the same role: nothing was done"
+LOG_IN_AGAIN = "Log in again"
 ENDED = "The login ended because nothing was done for {minutes:g} minutes."
 
 TRAIL = "Audit trail"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import bar, context, data, markup, texts
+from dashboard import bar, context, data, login, markup, texts
 from dashboard.data import Snapshot, Source
 from dashboard.markup import Figure
 from dashboard.reasons import reason
@@ -18,6 +18,8 @@ REFRESH_S = 0.5
 @st.fragment(run_every=REFRESH_S)
 def watch(config: LineConfig, name: str) -> None:
     """The whole page; runs by itself twice a second, and recovers when the database comes back."""
+    if not login.may_view(by_person=False):
+        return
     try:
         source = data.source(config, name)
         seen = data.snapshot(source)

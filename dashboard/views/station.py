@@ -6,7 +6,20 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from dashboard import acts, alarms, bar, context, data, login, markup, station, tables, texts, trends
+from dashboard import (
+    acts,
+    alarms,
+    bar,
+    context,
+    data,
+    login,
+    markup,
+    session,
+    station,
+    tables,
+    texts,
+    trends,
+)
 from dashboard.data import Source
 from dashboard.markup import Figure
 from dashboard.texts import station as words
@@ -41,6 +54,8 @@ def render() -> None:
 @st.fragment(run_every=REFRESH_S)
 def _now(config: LineConfig, name: str) -> None:
     """What changes by the second; runs by itself, and recovers when the database comes back."""
+    if not login.may_view(by_person=False):
+        return
     try:
         source = data.source(config, name)
         state = data.state(source)
@@ -188,7 +203,7 @@ def _start(source: Source) -> None:
     if state is None or not state.online or alarms.silent_since(state, datetime.now(UTC)):
         st.caption(words.CHALLENGE_OFFLINE)
         return
-    user = login.current(source.config)
+    user = session.current(source.config)
     if user is None or not user.role.covers(Role.OPERATOR):
         st.page_link(login.PAGE, label=words.CHALLENGE_NEEDS, icon=":material/login:")
         return

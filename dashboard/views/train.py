@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
-from dashboard import acts, candidates, context, data, login, markup, recipes, training
+from dashboard import acts, candidates, context, data, markup, recipes, session, training
 from dashboard.data import Source
 from dashboard.markup import Figure
 from dashboard.recipes import Version
@@ -35,7 +35,7 @@ def render() -> None:
     if state is None or active is None:
         st.html(markup.panel(words.NO_STATE_TITLE, words.NO_STATE))
         return
-    user = login.current(config)
+    user = session.current(config)
     engineer = user if user is not None and user.role.covers(Role.ENGINEER) else None
     parts = collected.collected(source.engine, source.station.name, state.recipe_id)
     _collected(parts, state.recipe_id)

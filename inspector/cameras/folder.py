@@ -17,8 +17,9 @@ from inspector.errors import CameraError, FootageError, PictureError
 class WatchedFolder:
     """Implements :class:`inspector.ports.Camera`: each picture that appears is a frame.
 
-    What lies in the folder at the start is not new. A file counts when its size has not changed
-    between two looks, so that one still being written is not read in half.
+    What lies in the folder at the start, or when it is back after it was gone, is not new. A file
+    counts when its size has not changed between two looks, so that one still being written is not read
+    in half.
     """
 
     continuous = False
@@ -29,6 +30,7 @@ class WatchedFolder:
         self._closed = threading.Event()
         self._sizes: dict[Path, int] = {}
         self._seen: set[Path] | None = None
+        self._lies_at: tuple[int, int] | None = None
         self._index = 0
 
     def read(self) -> Frame | None:
@@ -45,7 +47,9 @@ class WatchedFolder:
 
     def reached(self) -> bool:
         """Whether the folder is there."""
-        return self._config.path.is_dir()
+        with contextlib.suppress(OSError):  # a network drive that is gone
+            return self._config.path.is_dir()
+        return False
 
     def close(self) -> None:
         """End a waiting :meth:`read`."""
@@ -53,12 +57,16 @@ class WatchedFolder:
 
     def _next_settled(self) -> Path | None:
         try:
-            files = self._files()
+            files, place = self._files(), self._place()
         except OSError as error:
+            self._seen = None
             raise CameraError(
                 f"folder camera '{self._config.name}': {self._config.path}: {error.strerror}",
                 "Create the folder or mount its drive; it is tried again",
             ) from error
+        if place != self._lies_at:
+            # unmounted, mounted, or moved: what lies there is not new, and belongs to no part
+            self._seen, self._lies_at = None, place
         if self._seen is None:
             self._seen = set(files)
         self._seen &= set(files)  # a name that was removed may come again
@@ -66,6 +74,11 @@ class WatchedFolder:
         settled = [path for path in fresh if files[path] and self._sizes.get(path) == files[path]]
         self._sizes = {path: files[path] for path in fresh}
         return settled[0] if settled else None
+
+    def _place(self) -> tuple[int, int]:
+        """Which folder that is, whatever its name."""
+        found = self._config.path.stat()
+        return found.st_dev, found.st_ino
 
     def _files(self) -> dict[Path, int]:
         """The pictures that lie there, with their sizes in bytes."""
@@ -79,6 +92,8 @@ class WatchedFolder:
     def _frame(self, path: Path) -> Frame:
         if self._seen is not None:
             self._seen.add(path)
+        # one that cannot be read was an exposure too: the numbers of those after it must not shift
+        index, self._index = self._index, self._index + 1
         try:
             image, golden = read_picture(path), read_golden(path)
             if is_cut_short(path.read_bytes()):
@@ -91,6 +106,4 @@ class WatchedFolder:
             raise PictureError(
                 f"{path} cannot be read: {error.strerror}", "Let it lie longer"
             ) from error
-        frame = Frame(image, self._config.name, self._index, self._clock(), golden=golden)
-        self._index += 1
-        return frame
+        return Frame(image, self._config.name, index, self._clock(), golden=golden)

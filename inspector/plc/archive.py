@@ -101,10 +101,14 @@ class ArchivePublisher:
     # -- the link's thread ----------------------------------------------------------------------
 
     def _client(self) -> Client:
-        """The client to connect with: the other version after an attempt that nobody answered."""
+        """The client to connect with: the other version after an attempt that nobody answered.
+
+        Each outage begins with 5: a broker that only did not get to answer must not leave the link on
+        3.1.1, where an event that the ACL denied counts as taken.
+        """
         sent = self._link.attempts_sent
-        if sent > self._attempts and not self._answered:
-            self._five = not self._five
+        if sent > self._attempts:
+            self._five = self._answered or not self._five
         self._answered, self._attempts = False, sent
         return self._clients[self._five]
 

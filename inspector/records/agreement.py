@@ -14,7 +14,7 @@ from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import ColumnElement, Engine, FromClause, and_, func, select
+from sqlalchemy import ColumnElement, Engine, FromClause, and_, exists, func, not_, select
 
 from inspector.domain import Verdict
 from inspector.records.database import reading
@@ -165,6 +165,8 @@ def disagreements(
         .where(
             *_first(station, since),
             wrong | strict,
+            # whoever is to decide once more, blind, must not read it here
+            not_(_awaits_second()),
         )
         .order_by(REVIEW.c.id.desc())
         .limit(limit)
@@ -193,6 +195,15 @@ def _first(station: str, since: datetime) -> tuple[ColumnElement[bool], ...]:
         REVIEW.c.undone_at.is_(None),
         REVIEW.c.is_blind.is_(False),
     )
+
+
+def _awaits_second() -> ColumnElement[bool]:
+    """That the decision was drawn for a second one, which has not come yet."""
+    second = REVIEW.alias("other")
+    came = exists().where(
+        second.c.result_id == REVIEW.c.result_id, second.c.is_blind, second.c.undone_at.is_(None)
+    )
+    return and_(REVIEW.c.wants_second, not_(came))
 
 
 def _pair(first: FromClause, second: FromClause) -> ColumnElement[bool]:

@@ -18,6 +18,7 @@ from inspector.domain import Verdict
 from inspector.records.database import reading
 from inspector.records.labels import LABEL
 from inspector.records.reviews import REVIEW
+from inspector.records.search import unindexed
 from inspector.records.tables import EVIDENCE, FINDING, INSPECTION
 from inspector.records.views import PixelBox
 
@@ -71,7 +72,7 @@ def collected(
     with reading(engine) as connection:
         decisions = _decisions(connection, station)
         marks = _marks(connection, station)
-        passed = _passed(connection, station, most_passed)
+        passed = _passed(connection, station, recipe_id, most_passed)
         wanted = list(dict.fromkeys([*decisions, *marks, *passed]))
         found: list[tuple[int, CollectedPart]] = []
         for first in range(0, len(wanted), _CHUNK):
@@ -110,15 +111,19 @@ def _marks(connection: Connection, station: str) -> dict[str, list[Any]]:
     return found
 
 
-def _passed(connection: Connection, station: str, most: int) -> list[str]:
-    table = EVIDENCE.c
+def _passed(connection: Connection, station: str, recipe_id: str, most: int) -> list[str]:
+    table, part = EVIDENCE.c, INSPECTION.c
     query = (
         select(table.result_id)
+        .join_from(EVIDENCE, INSPECTION, table.result_id == part.result_id)
         .where(
             table.station == station,
             table.removed_at.is_(None),
             table.verdict == Verdict.PASS.value,
             table.name == "frame-0.jpg",
+            # read from the part that the picture leads to, never the other way round
+            unindexed(part.recipe_id) == recipe_id,
+            part.is_challenge.is_(False),
         )
         .order_by(table.created_at.desc())
         .limit(most)

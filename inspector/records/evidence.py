@@ -136,22 +136,32 @@ class EvidenceStore:
         """Remove what is too old, then what exceeds the budget, and note it in the rows.
 
         PASS goes before FAIL and REVIEW, the oldest first, at most :data:`RETAIN_STEP` inspections a
-        call. Raises :class:`~inspector.errors.StorageError` when the database or the disk fails.
+        call. Raises :class:`~inspector.errors.StorageError` when the database or the disk fails, after
+        what could be removed.
         """
         with storage_failures(engine.url):
             doomed = self._doomed(engine, station, now)
             if not doomed:
                 return Removed()
-            for paths, _ in doomed.values():
-                for relative in paths:
-                    self._unlink(relative)
+            fault: StorageError | None = None
+            gone: dict[str, int] = {}
+            for result_id, (paths, size) in doomed.items():
+                try:
+                    for relative in paths:
+                        self._unlink(relative)
+                    gone[result_id] = size
+                except StorageError as error:
+                    # one folder that somebody owns must not keep all the others
+                    fault = fault or error
             with engine.begin() as connection:
                 connection.execute(
                     update(EVIDENCE)
-                    .where(EVIDENCE.c.result_id.in_(list(doomed)), EVIDENCE.c.removed_at.is_(None))
+                    .where(EVIDENCE.c.result_id.in_(list(gone)), EVIDENCE.c.removed_at.is_(None))
                     .values(removed_at=now)
                 )
-        return Removed(len(doomed), sum(size for _, size in doomed.values()))
+        if fault is not None:
+            raise fault
+        return Removed(len(gone), sum(gone.values()))
 
     def _doomed(self, engine: Engine, station: str, now: datetime) -> dict[str, tuple[list[str], int]]:
         """Paths and bytes by result id."""

@@ -15,7 +15,7 @@ from inspector.domain import Verdict
 from inspector.records.challenges import CHALLENGE, CHALLENGE_PART
 from inspector.records.database import reading
 from inspector.records.reviews import REVIEW
-from inspector.records.search import unindexed
+from inspector.records.search import of_batch, unindexed
 from inspector.records.statistics import Scope, Span
 from inspector.records.tables import INSPECTION
 
@@ -90,9 +90,9 @@ def _decided(scope: Scope, span: Span) -> Select[Any]:
         part.station: scope.station,
         part.recipe_id: scope.recipe,
         part.recipe_version: scope.recipe_version,
-        part.batch_id: scope.batch_id,
     }
     tests = [unindexed(one) == value for one, value in equal.items() if value is not None]
+    tests += of_batch(unindexed(part.batch_id), scope.batch_id)
     if scope.kind is not None:
         tests.append(part.is_challenge == (scope.kind == "challenge"))
     if scope.kind in ("production", "simulated"):

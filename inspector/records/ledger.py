@@ -37,6 +37,8 @@ class Ledger:
         """One consistent set, to be read without the lock."""
         self.storage_fault = ""
         self.picture_fault = ""
+        self.retain_fault = ""
+        """Old pictures cannot be removed."""
 
     def count(self, **more: int) -> None:
         """Add to :attr:`counts`."""
@@ -57,8 +59,8 @@ class Ledger:
         level: HealthLevel = "act"
         if counts.lost:
             text = f"{counts.lost} records are in the journal alone, the disk took them nowhere else"
-        elif self.storage_fault or self.picture_fault:
-            text = self.storage_fault or self.picture_fault
+        elif fault := self.storage_fault or self.picture_fault or self.retain_fault:
+            text = fault
         else:
             level = "watch"
             if spill.waiting:

@@ -62,6 +62,8 @@ REQUESTS_S = 0.5
 RETRY_S = (0.1, 5.0)
 """First and longest pause before a failed database is tried again."""
 SPILL_NAME = "spill.jsonl"
+TOOLS_SPILL_NAME = "spill-tools.jsonl"
+"""Of commands beside the station: what the station has spilled is also to be archived, by itself."""
 
 
 class DatabaseRecorder:
@@ -82,14 +84,15 @@ class DatabaseRecorder:
         retain_every_s: float = 60.0,
         requests: Requests | None = None,
         outbox: Outbox | None = None,
+        spill: str = SPILL_NAME,
     ) -> None:
-        """``folder`` takes the spill file. ``on_recorded`` is called on the recorder thread with the
-        ids of each batch that is safe in the database. Without an ``outbox`` nothing is archived.
-        Nothing is touched before :meth:`start`, which comes first.
+        """``folder`` takes the file ``spill``, which no other process may have. ``on_recorded`` is
+        called on the recorder thread with the ids of each batch that is safe in the database. Without
+        an ``outbox`` nothing is archived. Nothing is touched before :meth:`start`, which comes first.
         """
         self._url = url
         self._station = station
-        self._folder = folder
+        self._folder, self._spill_name = folder, spill
         self._config = config or Records()
         self._evidence = evidence
         self._on_recorded = on_recorded
@@ -122,7 +125,7 @@ class DatabaseRecorder:
                 f"the folder {self._folder} of the station cannot be made ({error.strerror})",
                 "Name another folder as state_dir, or make this one writable",
             ) from error
-        self._spill = Spill(self._folder / SPILL_NAME)
+        self._spill = Spill(self._folder / self._spill_name)
         upgrade(self._url)
         self._engine = open_engine(self._url)
         try:
@@ -412,8 +415,9 @@ class DatabaseRecorder:
             removed = self._evidence.retain(self._engine, self._station, datetime.now(UTC))
         except StorageError as error:
             # It is due again soon; until then the operator knows.
-            self._ledger.picture_fault = str(error)
+            self._ledger.retain_fault = str(error)
             return False
+        self._ledger.retain_fault = ""
         return removed.inspections >= RETAIN_STEP
 
     def _shelve(self, fields: Fields) -> None:

@@ -147,7 +147,10 @@ def decide(
 
 
 def undo(engine: Engine, station: str, actor: Actor, rules: Reviewing, now: datetime) -> str | None:
-    """Take back the person's last decision; the result id, claimed again, or None without one."""
+    """Take back the person's last decision; the result id, claimed again, or None without one.
+
+    Raises :class:`~inspector.errors.InputError` while somebody else has that part before the eyes.
+    """
     with storage_failures(engine.url), engine.begin() as connection:
         last = connection.execute(
             select(REVIEW)
@@ -161,6 +164,15 @@ def undo(engine: Engine, station: str, actor: Actor, rules: Reviewing, now: date
         ).first()
         if last is None:
             return None
+        others = exists().where(
+            CLAIM.c.result_id == last.result_id,
+            CLAIM.c.expires_at > now,
+            CLAIM.c.user != actor.name,
+        )
+        if connection.execute(select(others)).scalar_one():
+            raise InputError(
+                "somebody else looks at that part now: the decision stands", "Try again in a while"
+            )
         connection.execute(update(REVIEW).where(REVIEW.c.id == last.id).values(undone_at=now))
         fields = {"decision": last.decision, "cause": last.cause, "blind": last.is_blind}
         audit.append(connection, actor, "undo", last.result_id, now, fields=fields)
@@ -170,9 +182,6 @@ def undo(engine: Engine, station: str, actor: Actor, rules: Reviewing, now: date
             ).one()
             _archive(connection, part, "undone", None, actor, now)
         let_go(connection, station, actor)
-        taken = exists().where(CLAIM.c.result_id == last.result_id, CLAIM.c.expires_at > now)
-        if connection.execute(select(taken)).scalar_one():
-            return None
         connection.execute(delete(CLAIM).where(CLAIM.c.result_id == last.result_id))
         until = now + timedelta(minutes=rules.claim_min)
         hold(connection, last.result_id, station, actor, until)

@@ -116,6 +116,10 @@ def _number_attempts(connection: Connection, rows: Sequence[dict[str, Any]]) -> 
     )
     last = {(station, part_id): int(n) for station, part_id, n in connection.execute(query)}
     for row in rows:
+        if row["plc_boot_id"] == 0:
+            # numbered by the station itself, anew after each start: the id names no physical part
+            row["attempt"] = 1
+            continue
         key = (row["station"], row["part_id"])
         last[key] = last.get(key, 0) + 1
         row["attempt"] = last[key]

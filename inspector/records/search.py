@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TypedDict
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, Select, bindparam, exists, func, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Select,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+)
 
 from inspector.records.tables import INSPECTION, SCORE
 
@@ -24,6 +34,7 @@ class Wanted(TypedDict, total=False):
     exact: bool
     """``part_id`` is the whole id as it stands, case and ``*`` included; by index."""
     batch_id: str | None
+    """Empty: parts without a batch."""
     since: datetime | None
     """Included."""
     until: datetime | None
@@ -50,7 +61,6 @@ def conditions(connection: Connection, wanted: Wanted) -> list[ColumnElement[boo
     tests, leading = _leading(connection, wanted)
     equal: dict[Any, Any] = {
         table.station: wanted.get("station"),
-        table.batch_id: wanted.get("batch_id"),
         table.recipe_id: wanted.get("recipe"),
         table.recipe_version: wanted.get("recipe_version"),
         table.is_simulated: wanted.get("simulated"),
@@ -59,6 +69,7 @@ def conditions(connection: Connection, wanted: Wanted) -> list[ColumnElement[boo
     for column, value in equal.items():
         if value is not None:
             tests.append((unindexed(column) if leading else column) == value)
+    tests += of_batch(unindexed(table.batch_id) if leading else table.batch_id, wanted.get("batch_id"))
     if (since := wanted.get("since")) is not None:
         tests.append(table.created_at >= since)
     if (until := wanted.get("until")) is not None:
@@ -68,6 +79,13 @@ def conditions(connection: Connection, wanted: Wanted) -> list[ColumnElement[boo
     if (causes := wanted.get("causes")) is not None:
         tests.append(table.cause.in_(causes))
     return tests
+
+
+def of_batch(column: Any, batch: str | None) -> list[ColumnElement[bool]]:
+    """That a part is of a batch; the empty one: of none. Nothing to ask where ``batch`` is None."""
+    if batch is None:
+        return []
+    return [column == batch if batch else or_(column.is_(None), column == "")]
 
 
 def unindexed(column: Any) -> ColumnElement[Any]:

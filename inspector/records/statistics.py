@@ -28,6 +28,7 @@ from sqlalchemy import (
 from inspector.domain import Cause
 from inspector.records.aggregates import KEYS, SLOT, TALLY, class_bounds, slot, tally_key
 from inspector.records.database import reading
+from inspector.records.search import of_batch
 from inspector.records.tables import INSPECTION, Utc
 from inspector.records.views import Counters, Latency, Tally
 
@@ -272,16 +273,13 @@ def _in_tally(scope: Scope) -> list[ColumnElement[bool]]:
 
 def _in_inspections(scope: Scope) -> list[ColumnElement[bool]]:
     table = INSPECTION.c
-    batch = scope.batch_id
     equal: Mapping[Any, Any] = {
         table.station: scope.station,
         table.recipe_id: scope.recipe,
         table.recipe_version: scope.recipe_version,
-        table.batch_id: batch or None,
     }
     tests = [one == value for one, value in equal.items() if value is not None]
-    if batch == "":
-        tests.append(or_(table.batch_id.is_(None), table.batch_id == ""))
+    tests += of_batch(table.batch_id, scope.batch_id)
     if scope.kind is not None:
         tests.append(table.is_challenge == (scope.kind == "challenge"))
     if scope.kind in ("production", "simulated"):

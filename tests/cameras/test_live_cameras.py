@@ -66,6 +66,28 @@ def drop(folder: Path, name: str, mark: int) -> None:
     (folder / "partial.tmp").rename(folder / name)
 
 
+def test_what_lies_in_a_folder_that_is_back_is_not_new(tmp_path: Path) -> None:
+    """An unmounted share is an empty folder meanwhile; its old pictures belong to no part of now."""
+    share, away = tmp_path / "share", tmp_path / "away"
+    share.mkdir()
+    drop(share, "a.png", 1)
+    watching = Watching(share)
+    time.sleep(0.1)
+    for mountpoint in (True, False):
+        share.rename(away)
+        if mountpoint:
+            share.mkdir()
+        time.sleep(0.1)
+        drop(away, f"written-meanwhile-{mountpoint}.png", 2)
+        if mountpoint:
+            share.rmdir()
+        away.rename(share)
+        time.sleep(0.1)
+    drop(share, "b.png", 3)
+    watching.wait_for(len(watching.errors) + 1)
+    assert watching.close() == [3]
+
+
 def test_each_new_picture_is_a_frame_and_what_lay_there_is_not(tmp_path: Path) -> None:
     drop(tmp_path, "old.png", 1)
     watching = Watching(tmp_path)

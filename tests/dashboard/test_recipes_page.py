@@ -46,6 +46,8 @@ def line(empty: Shift) -> Shift:
     _recipe(store / "2", 2, 0.4)
     _recipe(store / "3", 3, 0.5)
     _recipe(own, 3, 0.5)
+    for model in ("detector", "surface"):
+        shutil.copytree(SHIPPED / model, own / model, dirs_exist_ok=True)
     empty.fill(33)
     return empty
 

@@ -206,6 +206,16 @@ def test_a_locked_database_is_a_sentence(line: Shift, monkeypatch: pytest.Monkey
     assert "PC-004009" in words_of(page), "nothing was decided, and the part is still there"
 
 
+def test_what_an_idle_login_presses_is_not_done(
+    line: Shift, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = opened(monkeypatch, line.config_path, "review", "anna")
+    page.session_state["login_seen_s"] -= timedelta(minutes=31).total_seconds()
+    press(page, "✔ Accept")
+    assert "You are no longer logged in" in toasts(page)
+    assert reviews(engine) == ()
+
+
 def test_an_idle_login_ends(line: Shift, monkeypatch: pytest.MonkeyPatch) -> None:
     page = opened(monkeypatch, line.config_path, "review", "anna")
     page.session_state["login_seen_s"] -= timedelta(minutes=31).total_seconds()

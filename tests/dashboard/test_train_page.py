@@ -115,6 +115,30 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "plan", quicker)
 
 
+def test_a_damaged_job_hides_no_other(line: Shift, monkeypatch: pytest.MonkeyPatch) -> None:
+    damaged = line.config.state_dir / "training" / "20990101-000000-000000"
+    damaged.mkdir(parents=True)
+    (damaged / "job.json").write_text("")
+    page = opened(monkeypatch, line.config_path, "train", "eve")
+    assert "Good parts 9" in words_of(page)
+    assert training.running(line.config) is None
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_refused_promotion_stores_nothing(line: Shift, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = opened(monkeypatch, line.config_path, "train", "eve")
+    press(page, "Train from pump-cover version 2")
+    assert _ended(line).state == "done"
+    page.run()
+    path = line.station.recipe / "recipe.yaml"
+    path.write_text(path.read_text().replace("version: 2", "version: 3"))
+    page.checkbox[0].check().run()
+    for label in ("Promote version 3", "Start the shadow run"):
+        press(page, label)
+        assert "holds version 3, the candidate was made from version 2" in toasts(page)
+        assert RecipeStore(line.config.recipe_store).versions("pump-cover") == (2,)
+
+
 @pytest.mark.usefixtures("quick")
 def test_a_locked_database_starts_nothing(line: Shift, monkeypatch: pytest.MonkeyPatch) -> None:
     page = opened(monkeypatch, line.config_path, "train", "eve")

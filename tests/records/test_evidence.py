@@ -178,6 +178,26 @@ def test_a_call_removes_a_bounded_number(
     assert list((tmp_path / "evidence").rglob("*.jpg")) == []
 
 
+def test_one_picture_that_cannot_be_removed_does_not_keep_the_others(
+    url: str, engine: Engine, filled: EvidenceStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = EvidenceStore(tmp_path / "evidence", Evidence(budget_mb=1e-6))
+    oldest = min((tmp_path / "evidence").rglob("*.jpg"), key=str)
+    real = Path.unlink
+
+    def refusing(path: Path, missing_ok: bool = False) -> None:
+        if path == oldest.resolve():
+            raise PermissionError(13, "Permission denied")
+        real(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refusing)
+    writing = open_engine(url)
+    with pytest.raises(StorageError, match="cannot be removed"):
+        store.retain(writing, STATION, NOW)
+    writing.dispose()
+    assert list((tmp_path / "evidence").rglob("*.jpg")) == [oldest]
+
+
 def test_the_recorder_applies_retention(engine: Engine, start: Recording, tmp_path: Path) -> None:
     store = EvidenceStore(tmp_path / "evidence", Evidence())
     recorder = start(evidence=store, retain_every_s=0.01)

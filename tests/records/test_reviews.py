@@ -192,6 +192,25 @@ def test_a_blind_second_decides_what_another_has_decided(write: Engine) -> None:
     assert (one.first, one.second, one.reviewers) == ("accept", "reject", "anna, ben")
 
 
+def test_what_another_looks_at_is_not_undone_meanwhile(write: Engine) -> None:
+    rules = Reviewing(blind_share=1, sample_fail=0, sample_pass=0)
+    part = str(_next(write, ANNA, rules))
+    decide(write, part, ANNA, "accept", None, rules, NOW)
+    while str(_next(write, BEN, rules)) != part:
+        decide(write, str(_next(write, BEN, rules)), BEN, "accept", None, rules, NOW)
+    with pytest.raises(InputError, match="the decision stands"):
+        undo(write, STATION, ANNA, rules, NOW)
+    assert [one.user for one in reviews(write, result_id=part)] == ["anna"]
+
+
+def test_a_second_is_not_told_what_the_first_decided(write: Engine) -> None:
+    rules = Reviewing(blind_share=1, sample_fail=1, sample_pass=0)
+    for _ in range(5):
+        part = str(_next(write, ANNA, rules))
+        decide(write, part, ANNA, "accept", None, rules, NOW)
+    assert disagreements(write, STATION, START) == ()
+
+
 def test_the_share_that_goes_to_a_second(write: Engine) -> None:
     assert not any(drawn(f"r{n}", 0.0) for n in range(100))
     assert all(drawn(f"r{n}", 1.0) for n in range(100))
