@@ -24,7 +24,7 @@ from inspector.config import Reviewing
 from inspector.domain import Judgement, RecipeRef, Score, ShadowVerdict
 from inspector.errors import InputError
 from inspector.recipe import load_recipe
-from inspector.records import claims, reviews
+from inspector.records import claims, collected, reviews
 from inspector.records.audit import Actor, trail
 from inspector.records.database import open_engine
 from inspector.records.labels import add_label
@@ -113,6 +113,23 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         return replace(wanted, steps=tuple(s for s in steps if s.name not in measured))
 
     monkeypatch.setattr(training, "plan", quicker)
+
+
+def test_good_parts_are_those_of_the_recipe(line: Shift) -> None:
+    """Whatever the station has inspected since."""
+    engine = open_engine(line.url, readonly=True)
+    try:
+        newest = collected.collected(engine, STATION, "pump-cover", most_passed=5)
+        assert len([part for part in newest if part.truth == "good"]) == 5
+        other = [
+            replace(line.inspect(n), recipe=RecipeRef("pump-base", 1, "a" * 64, "b" * 64))
+            for n in range(20, 26)
+        ]
+        line.add(other)
+        again = collected.collected(engine, STATION, "pump-cover", most_passed=5)
+        assert [part.result_id for part in again] == [part.result_id for part in newest]
+    finally:
+        engine.dispose()
 
 
 def test_a_damaged_job_hides_no_other(line: Shift, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,8 @@ from factory import BOOT, STATION, Pragma, Recording, inspection
 from sqlalchemy import Engine
 from support import wait_for
 
-from inspector.config import Evidence, Records
+from inspector.build import build_recorder
+from inspector.config import Evidence, LineConfig, Records, StationConfig
 from inspector.contract import record_fields
 from inspector.domain import Cause, StationStatus
 from inspector.errors import StorageError
@@ -82,6 +83,20 @@ def test_what_comes_together_is_stored_in_batches(start: Recording) -> None:
     assert max(batches) == 50
     assert len(batches) <= 4
     assert recorder.health.level == "good"
+
+
+def test_a_command_beside_the_station_leaves_what_the_station_has_spilled(tmp_path: Path) -> None:
+    """The station brings it to the archive as well, which a command cannot."""
+    station = StationConfig.model_validate(
+        {"name": "st", "topic": "a/b/c/d/e/vision", "recipe": tmp_path, "cameras": []}
+    )
+    line = LineConfig(line="l", state_dir=tmp_path, stations=(station,))
+    spilled = line.station_dir(station) / SPILL_NAME
+    spilled.parent.mkdir(parents=True)
+    spilled.write_text("no record\n")
+    with build_recorder(line, station).start() as recorder:
+        assert recorder.flush(5)
+    assert spilled.read_text() == "no record\n"
 
 
 def test_a_part_that_comes_again_is_a_new_attempt(engine: Engine, start: Recording) -> None:

@@ -20,6 +20,7 @@ from inspector.records.aggregates import TALLY, age_class, class_bounds
 from inspector.records.challenges import insert_run
 from inspector.records.database import open_engine, upgrade
 from inspector.records.known import Mistakes, mistakes
+from inspector.records.queries import find
 from inspector.records.recorder import DatabaseRecorder
 from inspector.records.reviews import REVIEW
 from inspector.records.rows import insert_records
@@ -140,6 +141,9 @@ def test_by_recipe_batch_and_cause(counted: Engine, made: list[Inspection]) -> N
     assert {key[0]: cell.parts for key, cell in by_batch.items()} == {
         name: sum((one.trigger.batch_id or "") == name for one in inside) for name in ("", "b0", "b1")
     }
+    for batch in ("", "b1"):
+        listed = find(counted, limit=100, batch_id=batch, since=span.since, until=span.until)
+        assert len(listed) == by_batch[(batch,)].parts, "the parts behind a figure"
     (by_cause,) = tallied(counted, scope, [span], ("cause", "recipe_version"))
     assert by_cause["Missing", 1].parts == sum(
         one.judgement.cause is Cause.MISSING and one.recipe.version == 1 for one in inside
