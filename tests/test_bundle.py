@@ -10,6 +10,7 @@ import pytest
 from fakes import write_bundle
 
 from inspector.bundle import Bundle, write_card, writing_bundle
+from inspector.cli.common import weakness
 from inspector.errors import BundleError
 
 
@@ -124,3 +125,13 @@ def test_a_failure_while_writing_leaves_the_older_bundle(tmp_path: Path) -> None
         fail()
     assert Bundle.load(out).card.task == "detect"
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "told"), [({"map50": 0.2}, True), ({"map50": 0.9}, False), ({}, False)]
+)
+def test_a_detector_that_has_hardly_learnt_is_told(
+    tmp_path: Path, metrics: dict[str, float], told: bool
+) -> None:
+    card = Bundle.load(write_bundle(tmp_path / "detector")).card.model_copy(update={"metrics": metrics})
+    assert ("mAP50 of 0.20" in weakness(card)) == told

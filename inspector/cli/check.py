@@ -10,14 +10,11 @@ import typer
 
 from inspector import preflight
 from inspector.build import build_station, recipe_shelf
-from inspector.cli.common import say
+from inspector.cli.common import say, weakness
 from inspector.config import LineConfig, StationConfig, load_config
 from inspector.knownparts import known_parts
 from inspector.logs import configure_logging
 from inspector.recipe import Recipe, load_recipe
-
-WEAK_MAP50 = 0.5
-"""Below it ``check`` warns: half of what the detector reports is wrong, or half is missed."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -82,9 +79,5 @@ def _check_recipe(station: StationConfig, recipe: Recipe) -> None:
     for warning in recipe.warnings:
         sys.stderr.write(f"{station.name}: {warning}\n")
     for name, bundle in recipe.bundles.items():
-        reached = bundle.card.metrics.get("map50")
-        if isinstance(reached, float) and reached < WEAK_MAP50:
-            sys.stderr.write(
-                f"{station.name}: model '{name}' reached a mAP50 of {reached:.2f} on its "
-                "validation data, which is little: train it longer, or on more pictures\n"
-            )
+        if weak := weakness(bundle.card):
+            sys.stderr.write(f"{station.name}: model '{name}' {weak}\n")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from inspector.cli.common import command_line, say
+from inspector.cli.common import command_line, say, weakness
 from inspector.errors import InputError
 from inspector.logs import configure_logging
 
@@ -106,6 +107,8 @@ def detector(
         command=command_line(),
     )
     say(f"{out}: {_figures(card.metrics)}")
+    if weak := weakness(card):
+        sys.stderr.write(f"{out}: it {weak}\n")
 
 
 @app.command()

@@ -5,6 +5,7 @@ The data set's labels decide what is trained: boxes, outlines, or a class for ea
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from dataclasses import asdict, dataclass, replace
@@ -24,7 +25,15 @@ from inspector.training.fit import DEFAULT_EPOCHS, FitSettings, FitState, Fitted
 from inspector.training.library import quiet_ultralytics, write_json
 from inspector.training.measure import measure, measure_model, network_pictures
 from inspector.training.network import YoloCore
-from inspector.training.plan import BASES, Wishes, choose, reserve_s, thinned
+from inspector.training.plan import (
+    BASES,
+    ENOUGH_EPOCHS,
+    Wishes,
+    choose,
+    epoch_seconds,
+    reserve_s,
+    thinned,
+)
 from inspector.training.quantise import CALIBRATION_PICTURES, kept, quantised, save_int8
 from inspector.training.speed import seconds_a_picture
 from inspector.training.statistics import statistics_of
@@ -165,6 +174,14 @@ def _begin(source: _Source, settings: FitSettings, base: str, work: Path, starte
         plan, epochs = thinned(
             plan, workset.train, workset.val, training_s=training_s, picture_s=picture_s
         )
+        if epochs < ENOUGH_EPOCHS:
+            one_s = epoch_seconds(plan, workset.train // plan.every, workset.val, picture_s)
+            log.warning(
+                "too little time",
+                epochs=epochs,
+                because=f"about {ENOUGH_EPOCHS} epochs are wanted, and one takes {one_s:.0f} s: give "
+                f"--minutes {math.ceil((ENOUGH_EPOCHS * one_s + budget_s - training_s) / 60)}",
+            )
         if plan.every > 1:
             workset = write_workset(data, plan, work / "data", settings.seed, strict=source.strict)
     state = FitState(
