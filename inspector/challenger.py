@@ -174,9 +174,11 @@ class Challenger:
         ended("done", run.text)
 
     def _wait_for_room(self, give_up_s: float, stopping: Callable[[], bool]) -> None:
-        while self._desk.counters().in_flight:
+        while True:
             if stopping():
                 raise RetryableError("the station is being stopped", "Start it again")
+            if not self._desk.counters().in_flight:
+                return
             if self._clock() >= give_up_s:
                 raise RetryableError("there was no moment without a part", "Challenge between batches")
             time.sleep(POLL_S)

@@ -124,7 +124,8 @@ class Changeover:
                 return Loaded(command, answer, Reason.LOAD_FAILED, text)
             station = self._recipes.load(recipe)
             station.warm_up()
-        except InspectorError as error:
+        except (InspectorError, OSError) as error:
+            # a folder that may not be read, or a drive that is gone, is a recipe that is not there;
             # the old recipe stays active; whoever asked learns why
             log.error("recipe not loaded", recipe=command.recipe_id, problem=str(error))
             return Loaded(command, answer, Reason.LOAD_FAILED, str(error))

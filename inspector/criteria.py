@@ -9,12 +9,19 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from inspector.expectation import Name, RelativeBox, Strict
 
 
+def _not_empty(zone: RelativeBox) -> RelativeBox:
+    x1, y1, x2, y2 = zone
+    if x1 >= x2 or y1 >= y2:
+        raise ValueError("The zone is empty: give x1, y1, x2, y2 with x1 < x2 and y1 < y2")
+    return zone
+
+
 class PartRegion(Strict):
     """The box of the inspected part, as the detector sees it."""
 
     of: Name
     """Label of the part."""
-    inner: RelativeBox = (0.0, 0.0, 1.0, 1.0)
+    inner: Annotated[RelativeBox, AfterValidator(_not_empty)] = (0.0, 0.0, 1.0, 1.0)
     """The sub-rectangle of that box, as fractions: x1, y1, x2, y2."""
 
 
@@ -30,14 +37,7 @@ def band_is_below(value: float | None, info: ValidationInfo) -> float | None:
     return value
 
 
-def _not_empty(zone: RelativeBox | PartRegion) -> RelativeBox | PartRegion:
-    x1, y1, x2, y2 = zone.inner if isinstance(zone, PartRegion) else zone
-    if x1 >= x2 or y1 >= y2:
-        raise ValueError("The zone is empty: give x1, y1, x2, y2 with x1 < x2 and y1 < y2")
-    return zone
-
-
-Zone = Annotated[RelativeBox | PartRegion, AfterValidator(_not_empty)]
+Zone = Annotated[RelativeBox, AfterValidator(_not_empty)] | PartRegion
 """Fractions x1, y1, x2, y2 of the picture, or a region of a part. Where its centre is, a thing lies."""
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import structlog
 
 from inspector.domain import Frame
-from inspector.errors import CameraError, PictureError
+from inspector.errors import CameraError, FootageError, PictureError
 from inspector.ports import Camera, Reachable, Recorder
 
 SILENT_S = 1.5
@@ -65,7 +65,7 @@ class Eye:
                 self._recorder.event("warning", "bad-picture", str(error), camera=self.name)
                 log.warning("bad picture", camera=self.name, problem=str(error))
                 continue
-            except CameraError as error:
+            except (CameraError, FootageError) as error:
                 # the line goes on, its state says so, and the camera is tried again
                 self._note_lost(str(error))
                 stopping.wait(pause)

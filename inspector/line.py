@@ -52,6 +52,7 @@ from inspector.watching import Watching
 TICK_S = 0.05
 STATUS_S = 0.5
 STUCK_S = 5.0
+FAREWELL_S = 0.25
 FAILURES_LIMIT = 10
 """Frames of a free-running line in a row that may fail to be searched for parts."""
 """A part under inspection for longer stops the heartbeat."""
@@ -227,6 +228,9 @@ class StationLine:
         deadline = now + timeout_s
         while self.desk.counters().in_flight and self.clock() < deadline and not self._threads.error:
             time.sleep(0.01)
+        if not self._threads.error:
+            # the PLC acknowledges the last results a moment after they went out
+            time.sleep(FAREWELL_S)
         self._stopping.set()
         deadline = max(deadline, self.clock() + 1.0)
         for eye in self._eyes.values():

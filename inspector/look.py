@@ -133,9 +133,9 @@ def _noise(image: Image) -> float:
     # green alone: what most sensors have most of, and no conversion
     middle = image[top : top + NATIVE_PX, left : left + NATIVE_PX]
     green = cv2.extractChannel(middle, 1)
-    residue = cv2.convertScaleAbs(cv2.filter2D(green, cv2.CV_16S, _RESIDUE), alpha=8)
+    residue = np.abs(cv2.filter2D(green, cv2.CV_32F, _RESIDUE))
     patches = cv2.resize(residue, (COLUMNS, COLUMNS), interpolation=cv2.INTER_AREA)
-    return float(np.percentile(patches, 25)) / 8 * math.sqrt(math.pi / 2) / 6
+    return float(np.percentile(patches, 25)) * math.sqrt(math.pi / 2) / 6
 
 
 def _energy(values: npt.NDArray[Any]) -> float:

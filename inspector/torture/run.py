@@ -93,7 +93,11 @@ class Torture:
                 self._break(deck.pop())
                 progress(f"{self.account.triggers:6d} triggers, after '{self._fault}': good")
             self._calm()
-            wait_until(lambda: not self._cell.unarchived(), _RECORD_S, "an archive without gap")
+            try:
+                wait_until(lambda: not self._cell.unarchived(), _RECORD_S, "an archive without gap")
+            except OutsideError as error:
+                gap = self._cell.unarchived()
+                raise self._violation(f"{len(gap)} records are not archived: {gap[:20]}") from error
             if self.account.share < LEAST_SHARE:
                 raise OutsideError(
                     f"{self.account.passed} of {self.account.undisturbed} undisturbed good parts",

@@ -52,19 +52,24 @@ def threshold_of(parts: Mapping[str, float], how: str) -> Threshold:
     usual = max((score for name, score in parts.items() if name not in unlike), default=largest)
     if len(scores) >= MANY_PARTS:
         spread = float(np.mean(scores)) + MANY_SIGMA * float(np.std(scores))
-        value = max(spread, MANY_MARGIN * largest)
+        value = max(spread, _above(largest, MANY_MARGIN))
         rule = (
             f"the larger of mean + {MANY_SIGMA:g} standard deviations and {MANY_MARGIN:g} times the "
             f"largest of the scores of {len(scores)} good parts"
         )
     else:
-        value = FEW_MARGIN * largest
+        value = _above(largest, FEW_MARGIN)
         rule = f"{FEW_MARGIN:g} times the largest of the scores of {len(scores)} good parts"
     note = (
         f"{rule}, {how}; a margin by experience, no promised false-reject rate; REVIEW above the "
         "largest of those that are not unlike the others"
     )
     return Threshold(round(value, 5), math.ceil(usual * 1e5 + 1) / 1e5, note, unlike)
+
+
+def _above(largest: float, margin: float) -> float:
+    """``margin`` times a score; of a method whose scores are negative as far above it."""
+    return largest + (margin - 1) * abs(largest)
 
 
 def unlike_others(scores: Mapping[str, float]) -> list[str]:

@@ -218,6 +218,14 @@ def _half_is_faster(network: JudgeNetwork, device: torch.device) -> bool:
     return took[1] < took[0]
 
 
+def epochs_begun(work: Path) -> int | None:
+    """For how many epochs the training in ``work`` was begun; None where there is none."""
+    path = work / "judge.json"
+    if not path.exists():
+        return None
+    return int(json.loads(path.read_text(encoding="utf-8"))["epochs"])
+
+
 def _check_settings(settings: JudgeSettings, path: Path) -> None:
     if not path.exists():
         write_json(path, asdict(settings))

@@ -21,7 +21,13 @@ from inspector.runtimes.load import load_judge
 from inspector.training.auditing import audited
 from inspector.training.card import data_digest, quality_statistics, versions
 from inspector.training.export import Preprocessing, export_network
-from inspector.training.judge import JudgeNetwork, JudgeSettings, fit_judge, seconds_an_epoch
+from inspector.training.judge import (
+    JudgeNetwork,
+    JudgeSettings,
+    epochs_begun,
+    fit_judge,
+    seconds_an_epoch,
+)
 from inspector.training.judging import DELTA_PX, collect, read_pair
 from inspector.training.precision import IOUS, average_precisions, published_precision
 
@@ -92,15 +98,17 @@ def train_reference(
     """
     data = audited(YoloData.read(data_yaml), allow_findings)
     examples = collect(data, "train")
+    work = (resume_dir or out.parent / f".{out.name}-training").resolve()
     if epochs is None:
         budget = (minutes or DEFAULT_MINUTES) * 60 * TRAINING_SHARE / members
         each = seconds_an_epoch(len(data.labels), len(examples.labels))
         epochs = int(np.clip(budget / each, FEWEST, MOST))
         log.info("epochs fitted to the time", epochs=epochs, seconds_each=round(each))
+        # an interrupted training goes on with its own: the same speed is never measured twice
+        epochs = epochs_begun(work / f"seed-{seed}") or epochs
     pictures = sorted({*data.splits["train"], *data.splits["val"]})
     goldens = [golden for golden in map(golden_file, pictures) if golden is not None]
     digest = data_digest([*data.files(), *goldens], data.root)
-    work = (resume_dir or out.parent / f".{out.name}-training").resolve()
     networks: list[JudgeNetwork] = []
     spent = 0.0
     for one in range(seed, seed + members):
