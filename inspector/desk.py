@@ -92,6 +92,8 @@ class Admission:
 class _Entry:
     trigger: Trigger
     result: ResultPayload | None = None
+    begun_s: float = 0.0
+    """When its age began, as far as there is a result."""
 
 
 @dataclass(slots=True)
@@ -124,7 +126,8 @@ class Desk:
             if known is not None:
                 if known.trigger.part_id != payload.part_id:
                     return self._refuse(Reason.CONFLICT, ids)
-                return self._refuse(Reason.DUPLICATE, ids, self._still_in_time(known, message.at_s))
+                again = None if state is StateName.HALTED else self._in_time(known, message.at_s)
+                return self._refuse(Reason.DUPLICATE, ids, again)
             self._count_gap(key)
             if state is not StateName.READY:
                 return self._refuse(Reason.NOT_READY, ids)
@@ -190,6 +193,8 @@ class Desk:
             self._counts[kind] += 1
             self._counts[inspection.judgement.cause.word] += 1
             if key in self._known:
+                exposed = (frame.exposed_s for frame in inspection.frames)
+                self._known[key].begun_s = min([trigger.received_s, *exposed])
                 self._known[key].result = result
 
     def retract(self, trigger: Trigger) -> AckPayload:
@@ -268,9 +273,9 @@ class Desk:
         self._counts[reason.value] += 1
         return Admission(AckPayload(accepted=False, reason=reason, **ids), again=again)
 
-    def _still_in_time(self, known: _Entry, now_s: float) -> ResultPayload | None:
-        trigger = known.trigger
-        return known.result if now_s - trigger.received_s < trigger.deadline_s else None
+    def _in_time(self, known: _Entry, now_s: float) -> ResultPayload | None:
+        """Its result, unless the part is too old by now, counted from the exposure if that was first."""
+        return known.result if now_s - known.begun_s < known.trigger.deadline_s else None
 
 
 def _parse(data: bytes) -> TriggerPayload:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from fakes import PLC_BOOT, trigger_message
+from fakes import PLC_BOOT, frame, trigger_message
 from support import result_payload
 
 from inspector.contract import Reason, ResultAckPayload, ResultPayload, StateName
@@ -94,6 +95,25 @@ def test_a_duplicate_gets_its_result_again_only_within_the_deadline(
     admission = at.admit(trigger_message(at_s=1000.0 + after_s, deadlineMs=500), StateName.READY)
     assert admission.ack.reason is Reason.DUPLICATE
     assert admission.again == (result if again else None)
+
+
+def test_the_age_of_a_repeated_result_counts_from_the_exposure() -> None:
+    """On a wired line the camera fires before the message arrives."""
+    at = desk()
+    trigger = accepted(at, at_s=1000.0, deadlineMs=500)
+    made = replace(inspection(trigger), frames=(frame(exposed_s=999.9),))
+    result = ResultPayload.of(made)
+    at.book(made, result)
+    for after_s, again in ((0.399, True), (0.4, False)):
+        admission = at.admit(trigger_message(at_s=1000.0 + after_s, deadlineMs=500), StateName.READY)
+        assert admission.again == (result if again else None)
+
+
+def test_nothing_is_repeated_after_a_halt() -> None:
+    at = desk()
+    finish(at, accepted(at))
+    assert at.admit(trigger_message(), StateName.HALTED).again is None
+    assert at.admit(trigger_message(), StateName.ERROR).again is not None
 
 
 def test_a_duplicate_of_what_was_not_published_is_not_published_either() -> None:
