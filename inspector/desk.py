@@ -274,7 +274,7 @@ class Desk:
         return Admission(AckPayload(accepted=False, reason=reason, **ids), again=again)
 
     def _in_time(self, known: _Entry, now_s: float) -> ResultPayload | None:
-        """Its result, unless the part is too old by now, counted from the exposure if that was first."""
+        """Its result, unless the part is too old by now; an exposure before the trigger counts."""
         return known.result if now_s - known.begun_s < known.trigger.deadline_s else None
 
 
