@@ -230,7 +230,7 @@ class StationLine:
             time.sleep(0.01)
         if not self._threads.error:
             # the PLC acknowledges the last results a moment after they went out
-            time.sleep(FAREWELL_S)
+            threading.Event().wait(FAREWELL_S)
         self._stopping.set()
         deadline = max(deadline, self.clock() + 1.0)
         for eye in self._eyes.values():
