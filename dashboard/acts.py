@@ -126,7 +126,7 @@ def unmark(source: Source, user: User, label: int) -> None:
 
 def challenge(source: Source, user: User) -> int:
     """Ask for a challenge run; the request's number."""
-    with _traced(source, user, "challenge", source.station.name) as connection:
+    with _noted(source, acting(source, user), "challenge", source.station.name) as connection:
         return _ask(connection, source, user, "challenge", {})
 
 
@@ -147,7 +147,9 @@ def save_thresholds(
     Raises as :func:`inspector.candidate.save_thresholds`; then nothing has changed.
     """
     said = {"check": check, "before": list(before), "after": list(after)}
-    with _traced(source, user, "threshold", f"{folder.name} {raised}", fields=said) as connection:
+    with _noted(
+        source, acting(source, user), "threshold", f"{folder.name} {raised}", fields=said
+    ) as connection:
         number = _change(connection, source, user, folder.name, raised) if change else None
         replace_thresholds(folder, version, {check: after}, raised)
         return number
@@ -158,7 +160,7 @@ def begin_training(source: Source, user: User, wanted: Plan) -> None:
     folder = training.fresh(source.config)
     said = {"check": wanted.check, "job": folder.name}
     subject = f"{wanted.recipe_id} {wanted.version}"
-    with _traced(source, user, "training", subject, text="started", fields=said):
+    with _noted(source, acting(source, user), "training", subject, text="started", fields=said):
         training.start(source.config, wanted, folder)
 
 
@@ -174,7 +176,9 @@ def end_training(source: Source, user: User, job: Job) -> bool:
 
 def end_shadow(source: Source, user: User) -> int:
     """Ask the station to end the shadow run; the request's number."""
-    with _traced(source, user, "shadow", source.station.name, text="ended") as connection:
+    with _noted(
+        source, acting(source, user), "shadow", source.station.name, text="ended"
+    ) as connection:
         return _ask(connection, source, user, "shadow", {"on": False})
 
 
@@ -187,7 +191,7 @@ def shadow(source: Source, user: User, candidate: Recipe, job: Job, own: Path | 
     version = candidate.text.version
     subject = f"{candidate.recipe_id} {version}"
     _keep(source, user, candidate, own, job.plan.version)
-    with _traced(source, user, "shadow", subject, text="started") as connection:
+    with _noted(source, acting(source, user), "shadow", subject, text="started") as connection:
         wanted = {"on": True, "recipeId": candidate.recipe_id, "recipeVersion": version}
         return _ask(connection, source, user, "shadow", wanted)
 
@@ -201,7 +205,9 @@ def promote(source: Source, user: User, candidate: Recipe, job: Job, own: Path |
     recipe_id, version = candidate.recipe_id, candidate.text.version
     said = {"from": job.plan.version, "job": job.name, "hash": candidate.recipe_hash[:16]}
     _keep(source, user, candidate, own, job.plan.version)
-    with _traced(source, user, "promotion", f"{recipe_id} {version}", fields=said) as connection:
+    with _noted(
+        source, acting(source, user), "promotion", f"{recipe_id} {version}", fields=said
+    ) as connection:
         number = _change(connection, source, user, recipe_id, version)
         if own is not None:
             install(candidate.path, own, job.plan.version)
@@ -218,7 +224,9 @@ def roll_back(source: Source, user: User, own: Path, back: Version) -> int:
     replaced = load_recipe(own, promises="open")
     _keep(source, user, replaced, own, replaced.text.version)
     said = {"from": replaced.text.version}
-    with _traced(source, user, "rollback", f"{own.name} {back.number}", fields=said) as connection:
+    with _noted(
+        source, acting(source, user), "rollback", f"{own.name} {back.number}", fields=said
+    ) as connection:
         number = _change(connection, source, user, own.name, back.number)
         install(back.folder, own, replaced.text.version)
         return number
@@ -234,15 +242,14 @@ def note(
     fields: Mapping[str, Any] | None = None,
 ) -> None:
     """A line of the audit trail."""
-    engine = writer(source)
-    with storage_failures(engine.url), engine.begin() as connection:
-        audit.append(connection, who, action, subject, now(), text=text, fields=fields)
+    with _noted(source, who, action, subject, text=text, fields=fields):
+        pass
 
 
 @contextmanager
-def _traced(
+def _noted(
     source: Source,
-    user: User,
+    who: Actor,
     action: Action,
     subject: str,
     *,
@@ -255,7 +262,7 @@ def _traced(
     """
     engine = writer(source)
     with storage_failures(engine.url), engine.begin() as connection:
-        audit.append(connection, acting(source, user), action, subject, now(), text=text, fields=fields)
+        audit.append(connection, who, action, subject, now(), text=text, fields=fields)
         yield connection
 
 

@@ -228,7 +228,7 @@ class StationLine:
         deadline = now + timeout_s
         while self.desk.counters().in_flight and self.clock() < deadline and not self._threads.error:
             time.sleep(0.01)
-        if not self._threads.error:
+        if self.plc is not None and not self._threads.error:
             # the PLC acknowledges the last results a moment after they went out
             threading.Event().wait(FAREWELL_S)
         self._stopping.set()
