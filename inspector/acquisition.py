@@ -8,8 +8,13 @@ difference of the two numbers stays. A message that comes later than the next pa
 that part's picture by its time alone, so the time says only whether a frame is fresh enough; which one
 it is, the numbers say. The difference is learnt after a pause, when nothing else can be meant, or on a
 running line from three parts that agree, which go to review; it is learnt anew after a pause, or when
-an exposure is missing. Parts must be farther apart than the window is long. What is not found out: an
-exposure that is lost while messages are later than the next part.
+an exposure is missing. Parts must be farther apart than the window is long; where they are not, only a
+pause teaches. What is not found out: an exposure that is lost while messages are later than the next
+part.
+
+A light barrier that fires once too often looks like messages that are late by a part from then on: all
+parts go to review, and after five seconds of it the station stops and asks for a pause
+(:meth:`FrameBuffer.astray`).
 """
 
 from __future__ import annotations
@@ -49,6 +54,8 @@ class _Slot:
     wanted: int = 1
     """How many frames belong to the part."""
     frames: list[Frame] = field(default_factory=list)
+    passed_over: bool = False
+    """Frames inside its window have others' numbers."""
     crowded: bool = False
     """When the trigger came, two frames lay in its window that no other had taken."""
 
@@ -65,8 +72,8 @@ class _Slot:
 class _Numbers:
     """By how much the numbers of exposures and of triggers differ."""
 
-    def __init__(self, after_s: float) -> None:
-        self._after_s = after_s
+    def __init__(self, before_s: float, after_s: float) -> None:
+        self._before_s, self._after_s = before_s, after_s
         self._known: tuple[int, int] | None = None
         """``plcBootId`` and the difference."""
         self._exposed_s: OrderedDict[int, float] = OrderedDict()
@@ -77,6 +84,10 @@ class _Numbers:
         self._lone: deque[Key] = deque(maxlen=REMEMBERED)
         """Triggers that followed a pause."""
         self._votes: deque[tuple[int, int]] = deque(maxlen=AGREEING)
+        self._beside_s: list[float] = []
+        """When the last parts came, if all of them found others' pictures only."""
+        self.astray = False
+        """They did so for longer than any message is late."""
 
     def exposed(self, frame: Frame) -> None:
         """Note an exposure; numbers that do not grow are those of a camera that has started anew."""
@@ -97,6 +108,7 @@ class _Numbers:
         last = max(self._triggered_s, default=-math.inf)
         if trigger.received_s - last >= PAUSE_S:
             self._lone.append(_key(trigger))
+            self._votes.clear()
         self._triggered_s.append(trigger.received_s)
 
     def fits(self, trigger: Trigger, frame: Frame) -> bool | None:
@@ -107,7 +119,8 @@ class _Numbers:
         paused = frame.index in self._fresh and _key(trigger) in self._lone
         if self._known is not None and self._known[0] == trigger.plc_boot_id:
             number = (trigger.trigger_id + self._known[1]) % _WRAP
-            if number not in self._exposed_s and 0 < (number - frame.index) % _WRAP < REMEMBERED:
+            missing = number not in self._exposed_s and 0 < (number - frame.index) % _WRAP < REMEMBERED
+            if missing and self._is_alone(frame):
                 # no delay explains an earlier frame: an exposure was lost, and the numbers are off
                 self._known = None
                 self._votes.clear()
@@ -121,6 +134,8 @@ class _Numbers:
 
     def vote(self, trigger: Trigger, frame: Frame) -> bool:
         """Whether this is one more part of several that agree, where nothing is known."""
+        if not self._is_alone(frame):
+            return False
         pair = trigger.plc_boot_id, (frame.index - trigger.trigger_id) % _WRAP
         self._votes.append(pair)
         if self._votes.count(pair) < AGREEING:
@@ -128,6 +143,29 @@ class _Numbers:
         self._known = pair
         self._votes.clear()
         return True
+
+    def agreed(self) -> None:
+        """Note a part that is certain."""
+        self._beside_s.clear()
+
+    def disagreed(self, trigger: Trigger) -> None:
+        """Note a part in whose window there were frames with the numbers of others, and no other."""
+        self._beside_s.append(trigger.received_s)
+        lasts_s = self._beside_s[-1] - self._beside_s[0]
+        self.astray = self.astray or (len(self._beside_s) >= AGREEING and lasts_s >= DELAY_LIMIT_S)
+
+    def rest(self, now_s: float) -> None:
+        """Forget what leads astray once the line has stood still for longer than any message is late."""
+        if self.astray and now_s - max(self._exposed_s.values(), default=-math.inf) >= DELAY_LIMIT_S:
+            self.astray, self._known = False, None
+            self._votes.clear()
+            self._beside_s.clear()
+
+    def _is_alone(self, frame: Frame) -> bool:
+        """Whether it lies in the window of one trigger only."""
+        at = frame.exposed_s
+        before_s, after_s = self._before_s, self._after_s
+        return sum(came - before_s <= at <= came + after_s for came in self._triggered_s) <= 1
 
     def _may_be_late(self, trigger: Trigger, number: int) -> bool:
         """Whether the trigger may mean an earlier exposure than the one that has just been made."""
@@ -145,7 +183,7 @@ class FrameBuffer:
         self._recent: deque[Frame] = deque()
         self._slots: dict[Key, _Slot] = {}
         self._closed = False
-        self._numbers = _Numbers(acquisition.after_ms / 1000)
+        self._numbers = _Numbers(acquisition.before_ms / 1000, acquisition.after_ms / 1000)
         self.unclaimed = 0
         """Exposures of a wire-triggered camera that belonged to no trigger."""
 
@@ -178,7 +216,9 @@ class FrameBuffer:
             if self._is_wired:
                 self._numbers.triggered(trigger)
                 slot.crowded = len(inside) > 1
+                near = len(inside)
                 inside = [frame for frame in inside if self._numbers.fits(trigger, frame) is not False]
+                slot.passed_over = len(inside) < near
                 for frame in inside:
                     self._recent.remove(frame)
             slot.frames = inside if self._is_wired else inside[:captures]
@@ -198,6 +238,8 @@ class FrameBuffer:
                     break
                 self._changed.wait(remaining)
             del self._slots[_key(trigger)]
+            if slot.passed_over and not slot.frames:
+                self._numbers.disagreed(trigger)
             if len(slot.frames) != slot.wanted or slot.crowded:
                 return ()
             if not self._is_wired:
@@ -206,7 +248,16 @@ class FrameBuffer:
             certain = self._numbers.fits(trigger, frame)
             if certain is None:
                 certain = self._numbers.vote(trigger, frame)
-            return (frame,) if certain else ()
+            if not certain:
+                return ()
+            self._numbers.agreed()
+            return (frame,)
+
+    def astray(self) -> bool:
+        """Whether the numbers of pictures and of triggers no longer fit, until the line stands still."""
+        with self._changed:
+            self._numbers.rest(self._clock())
+            return self._numbers.astray
 
     def forget(self, trigger: Trigger) -> None:
         """Close the slot of a trigger that will not be inspected."""
@@ -239,6 +290,8 @@ class FrameBuffer:
                 return slot
             if fits is None:
                 possible.append(slot)
+            else:
+                slot.passed_over = True
         # not known: the first without a frame, else one that it makes ambiguous
         for slot in inside:
             slot.crowded = slot.crowded or bool(slot.frames)

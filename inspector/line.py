@@ -296,7 +296,8 @@ class StationLine:
 
     def _signs(self, now: float) -> Signs:
         up = all(eye.up for eye in self._eyes.values())
-        return Signs(self._lost_cameras(), up, self._stuck(now))
+        astray = tuple(name for name, buffer in self._buffers.items() if buffer.astray())
+        return Signs(self._lost_cameras(), up, astray, self._stuck(now))
 
     def _stuck(self, now: float) -> bool:
         limit = max(STUCK_S, 2 * self.config.deadline_ms / 1000)

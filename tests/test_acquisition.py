@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 import pytest
 from fakes import FakeClock, frame, trigger
 
-from inspector.acquisition import HAND_OVER_S, RECENT, FrameBuffer
+from inspector.acquisition import DELAY_LIMIT_S, HAND_OVER_S, RECENT, FrameBuffer
 from inspector.cameraspecs import Acquisition
 from inspector.domain import Frame
 
@@ -255,6 +255,73 @@ def test_an_exposure_that_is_lost_costs_reviews_and_no_wrong_picture() -> None:
 
 def test_a_photo_eye_that_fires_twice_costs_reviews_and_no_wrong_picture() -> None:
     assert wrong(run_line([0.0] * 12, strays={6})) == []
+
+
+def expose(frames: FrameBuffer, clock: FakeClock, number: int, index: int, at: float) -> bool:
+    """A part passes at that second, and its message comes in time: whether it got its picture."""
+    frames.put(frame(index=index, exposed_s=at))
+    one = trigger(number, received_s=at + 0.002)
+    frames.expect(one)
+    clock.now = at + DENSE.after_ms / 1000 + HAND_OVER_S + 0.01
+    got = [seen.index for seen in frames.claim(one)]
+    assert got in ([], [index])
+    return bool(got)
+
+
+def test_an_exposure_too_many_on_a_line_without_a_pause_is_told_and_over_once_it_stands_still() -> None:
+    clock = FakeClock(1000.0)
+    frames = FrameBuffer(DENSE, clock)
+    assert all(expose(frames, clock, part, part, 1000.0 + part * PITCH_S) for part in range(4))
+    assert not frames.astray()
+    frames.put(frame(index=4, exposed_s=1000.9))  # a hand in the light barrier
+    at = [1000.0 + part * PITCH_S for part in range(4, 60)]
+    told = []
+    for part, exposed_s in enumerate(at, 4):
+        assert not expose(frames, clock, part, part + 1, exposed_s)
+        told.append(frames.astray())
+    first = told.index(True)
+    assert DELAY_LIMIT_S <= at[first] - at[0] < DELAY_LIMIT_S + 2 * PITCH_S
+    assert all(told[first:])
+    clock.now = at[-1] + DELAY_LIMIT_S - 0.01
+    assert frames.astray()
+    clock.now = at[-1] + DELAY_LIMIT_S
+    assert not frames.astray()
+    assert all(expose(frames, clock, part, part + 1, 2000 + part * PITCH_S) for part in range(60, 80))
+    assert not frames.astray()
+
+
+def test_a_line_whose_parts_are_judged_is_not_astray() -> None:
+    clock = FakeClock(1000.0)
+    frames = FrameBuffer(DENSE, clock)
+    for part in range(100):
+        # every third message is late and finds the next part's picture, or none
+        index, at = 2 * part, 1000.0 + part * 2 * PITCH_S
+        assert expose(frames, clock, index, index, at) or part == 0
+        frames.put(frame(index=index + 1, exposed_s=at + PITCH_S))
+        assert not frames.astray()
+
+
+def test_pictures_that_come_later_than_windows_that_overlap_teach_no_wrong_numbers() -> None:
+    """As a stalled disk delays the pictures of a folder: each lies in the windows of those after it."""
+    wide = Acquisition(mode="wire", before_ms=0, after_ms=2500)
+    clock = FakeClock(2000.0)
+    frames = FrameBuffer(wide, clock)
+    shown = 0
+    for burst in range(4):
+        start = 1000.0 + burst * 20
+        parts = [trigger(1 + burst * 9 + part, received_s=start + part * 0.01) for part in range(9)]
+        for one in parts:
+            frames.expect(one)
+        for part in range(9):
+            # the first burst is on time; in the others the first windows end before their pictures come
+            frames.put(frame(index=shown, exposed_s=start + (2.515 if burst else 1.0) + 0.01 * part))
+            shown += 1
+        for one in parts:
+            assert [seen.index + 1 for seen in frames.claim(one)] in ([], [one.trigger_id])
+    after = trigger(37, received_s=1100.0)
+    frames.expect(after)
+    frames.put(frame(index=shown, exposed_s=1100.2))
+    assert [seen.index for seen in frames.claim(after)] == [36], "a pause, and all is well"
 
 
 def test_a_message_that_is_lost_costs_no_other_part() -> None:

@@ -11,7 +11,7 @@ from fakes import FakeClock, trigger_message
 from inspector import clock as clock_module
 from inspector.clock import ClockWatch
 from inspector.contract import COMMAND_LIMIT, Reason, ResultPayload
-from inspector.control import CAMERA_ERROR, RETRY_S, STORAGE_ERROR, draw_boot_id
+from inspector.control import ASTRAY_ERROR, CAMERA_ERROR, RETRY_S, STORAGE_ERROR, draw_boot_id
 from inspector.domain import Health
 from inspector.ports import LinkDown, LinkUp, Received
 from inspector.signs import Signs
@@ -125,6 +125,18 @@ def test_without_a_broker_there_is_nothing_to_wait_for() -> None:
     rig.control.warm()
     rig.pass_time()
     assert rig.state == "Ready"
+
+
+def test_pictures_that_no_longer_fit_the_triggers_stop_the_station_with_the_remedy_and_heal() -> None:
+    rig = Rig().ready()
+    rig.signs = Signs(astray=("top",))
+    rig.pass_time()
+    payload = rig.last_state()
+    assert (payload.state.value, payload.error_code, payload.health) == ("Error", ASTRAY_ERROR, "act")
+    assert "top. Keep parts from the photo-eye for 5 s" in payload.error_text
+    rig.signs = HEALTHY
+    rig.pass_time()
+    assert rig.plc.states[-2:] == ["Initialized", "Ready"]
 
 
 @pytest.mark.parametrize(("lost", "up"), [(("top",), False), (("top", "side"), True)])

@@ -19,7 +19,7 @@ class WatchedFolder:
 
     What lies in the folder at the start, or when it is back after it was gone, is not new. A file
     counts when its size has not changed between two looks, so that one still being written is not read
-    in half.
+    in half; those after it, by name, wait for it.
     """
 
     continuous = False
@@ -71,9 +71,13 @@ class WatchedFolder:
             self._seen = set(files)
         self._seen &= set(files)  # a name that was removed may come again
         fresh = sorted(path for path in files if path not in self._seen)
-        settled = [path for path in fresh if files[path] and self._sizes.get(path) == files[path]]
-        self._sizes = {path: files[path] for path in fresh}
-        return settled[0] if settled else None
+        before, self._sizes = self._sizes, {path: files[path] for path in fresh}
+        for path in fresh:
+            if before.get(path) != files[path]:
+                return None  # no other may overtake it: the order says which part it belongs to
+            if files[path]:
+                return path
+        return None
 
     def _place(self) -> tuple[int, int]:
         """Which folder that is, whatever its name."""

@@ -119,6 +119,29 @@ def test_a_file_that_is_still_growing_is_not_read_in_half(tmp_path: Path) -> Non
     assert watching.errors == []
 
 
+def test_no_picture_overtakes_one_that_is_still_being_written(tmp_path: Path) -> None:
+    watching = Watching(tmp_path)
+    time.sleep(0.05)
+    data = encoded(1)
+    with (tmp_path / "a.png").open("wb", buffering=0) as stream:
+        drop(tmp_path, "b.png", 2)
+        for index in range(len(data)):
+            stream.write(data[index : index + 1])
+            if index % 4 == 0:
+                time.sleep(0.004)
+    watching.wait_for(2)
+    assert watching.close() == [1, 2]
+
+
+def test_a_file_that_stays_empty_holds_nothing_up(tmp_path: Path) -> None:
+    watching = Watching(tmp_path)
+    time.sleep(0.05)
+    (tmp_path / "a.png").touch()
+    drop(tmp_path, "b.png", 2)
+    watching.wait_for(1)
+    assert watching.close() == [2]
+
+
 def test_a_name_that_was_removed_may_come_again(tmp_path: Path) -> None:
     watching = Watching(tmp_path)
     time.sleep(0.05)

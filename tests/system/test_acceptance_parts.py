@@ -12,7 +12,7 @@ from inspector.contract import AckPayload, PrepareRecipePayload
 from inspector.sim.gate import PartOutcome
 from inspector.sim.mosquitto import BASE
 from inspector.sim.voice import Voice
-from inspector.torture.cell import FIRST, SECOND, Cell
+from inspector.torture.cell import FIRST, SECOND, WINDOW_MS, Cell
 from system.acceptance import assert_at_work, assert_reconciled
 
 SOAK_PARTS, SOAK_HZ = 200, 20.0
@@ -118,18 +118,22 @@ def test_out_of_order(cell: Cell) -> None:
 
 def test_overrun(cell: Cell) -> None:
     """More triggers than the queue holds: REVIEW, `Overrun`, rejected, counted."""
-    cell.settle()
-    overrun = cell.counters()["overrun"]
-    parts = [cell.order() for _ in range(20)]
-    assert cell.plc.wait_answered(10)
-    for part in parts:
-        cell.expose(part)
-    outcomes = [cell.outcome(part) for part in parts]
+    for _ in range(3):
+        cell.settle()
+        overrun = cell.counters()["overrun"]
+        started = time.monotonic()
+        parts = [cell.order() for _ in range(20)]
+        assert cell.plc.wait_answered(10)
+        for part in parts:
+            cell.expose(part)
+        outcomes = [cell.outcome(part) for part in parts]
+        if time.monotonic() - started < WINDOW_MS / 1000:
+            break  # the machine did not stand still: every picture came in its part's window
     held = [one for one in outcomes if one.cause != "Overrun"]
     # the queue and the inspecting threads
     assert 8 <= len(held) <= 11, [one.cause for one in outcomes]
     assert {one.ack for one in outcomes} == {"Accepted"}, "a full queue is no refusal"
-    assert {(one.verdict, one.gate) for one in held} == {("PASS", "open")}
+    assert {(one.verdict, one.cause, one.gate) for one in held} == {("PASS", "None", "open")}
     lost = [one for one in outcomes if one not in held]
     assert {(one.verdict, one.gate) for one in lost} == {("REVIEW", "reject")}
     assert {cell.record(one.part_id) for one in lost} == {("REVIEW", "Overrun", 3)}
