@@ -41,6 +41,7 @@ REMEMBERED = 64
 """Exposures and triggers whose times are kept."""
 AGREEING = 3
 """Parts whose numbers must agree where there was no pause."""
+ASTRAY_REMEDY = f"Keep parts from the photo-eye for {DELAY_LIMIT_S:g} s; then it goes on by itself"
 _WRAP = 1 << 32
 
 Key = tuple[int, int]
@@ -155,7 +156,7 @@ class _Numbers:
         self.astray = self.astray or (len(self._beside_s) >= AGREEING and lasts_s >= DELAY_LIMIT_S)
 
     def rest(self, now_s: float) -> None:
-        """Forget what leads astray once the line has stood still for longer than any message is late."""
+        """Forget what leads astray once the line has stood still longer than any message is late."""
         if self.astray and now_s - max(self._exposed_s.values(), default=-math.inf) >= DELAY_LIMIT_S:
             self.astray, self._known = False, None
             self._votes.clear()
@@ -254,7 +255,7 @@ class FrameBuffer:
             return (frame,)
 
     def astray(self) -> bool:
-        """Whether the numbers of pictures and of triggers no longer fit, until the line stands still."""
+        """Whether the numbers of pictures and triggers no longer fit, until the line stands still."""
         with self._changed:
             self._numbers.rest(self._clock())
             return self._numbers.astray

@@ -13,7 +13,6 @@ from typing import Literal
 
 import structlog
 
-from inspector.acquisition import DELAY_LIMIT_S
 from inspector.alarm import Alarm, AlarmWatch
 from inspector.challenger import Challenger
 from inspector.changeover import Active, Changeover
@@ -52,7 +51,6 @@ RETRY_S = 1.0
 
 CAMERA_ERROR, ASTRAY_ERROR, STORAGE_ERROR, DRIFT_ERROR = 10, 11, 20, 30
 """``errorCode`` of the state payload; 0 is none, and 40 to 43 are those of :mod:`inspector.alarm`."""
-ASTRAY_REMEDY = f"Keep parts from the photo-eye for {DELAY_LIMIT_S:g} s; then it goes on by itself"
 
 log = structlog.get_logger(__name__)
 
@@ -203,8 +201,7 @@ class Control:
             names = ", ".join(signs.lost_cameras)
             fault, code = f"camera lost: {names}", CAMERA_ERROR
         elif signs.astray:
-            names = ", ".join(signs.astray)
-            fault, code = f"pictures and triggers no longer fit: {names}. {ASTRAY_REMEDY}", ASTRAY_ERROR
+            fault, code = signs.astray, ASTRAY_ERROR
         elif self._alarms.holds:
             fault, code = self._alarms.current.text, self._alarms.current.code
         elif self._watching.holds:

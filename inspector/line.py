@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from inspector.acquisition import FrameBuffer
+from inspector.acquisition import ASTRAY_REMEDY, FrameBuffer
 from inspector.alarm import AlarmWatch
 from inspector.challenger import Challenger
 from inspector.changeover import Active, Changeover, NoRecipes, Recipes
@@ -296,7 +296,8 @@ class StationLine:
 
     def _signs(self, now: float) -> Signs:
         up = all(eye.up for eye in self._eyes.values())
-        astray = tuple(name for name, buffer in self._buffers.items() if buffer.astray())
+        names = ", ".join(name for name, buffer in self._buffers.items() if buffer.astray())
+        astray = f"pictures and triggers no longer fit: {names}. {ASTRAY_REMEDY}" if names else ""
         return Signs(self._lost_cameras(), up, astray, self._stuck(now))
 
     def _stuck(self, now: float) -> bool:

@@ -11,7 +11,7 @@ class Signs:
 
     lost_cameras: tuple[str, ...] = ()
     cameras_up: bool = True
-    astray: tuple[str, ...] = ()
-    """Cameras whose pictures no longer fit the triggers: see :mod:`inspector.acquisition`."""
+    astray: str = ""
+    """Pictures and triggers no longer fit, in words: see :mod:`inspector.acquisition`."""
     stuck: bool = False
     """A part has been under inspection for much longer than any deadline."""

@@ -129,11 +129,11 @@ def test_without_a_broker_there_is_nothing_to_wait_for() -> None:
 
 def test_pictures_that_no_longer_fit_the_triggers_stop_the_station_with_the_remedy_and_heal() -> None:
     rig = Rig().ready()
-    rig.signs = Signs(astray=("top",))
+    rig.signs = Signs(astray="top: keep parts away")
     rig.pass_time()
     payload = rig.last_state()
     assert (payload.state.value, payload.error_code, payload.health) == ("Error", ASTRAY_ERROR, "act")
-    assert "top. Keep parts from the photo-eye for 5 s" in payload.error_text
+    assert payload.error_text == "top: keep parts away"
     rig.signs = HEALTHY
     rig.pass_time()
     assert rig.plc.states[-2:] == ["Initialized", "Ready"]
