@@ -115,6 +115,8 @@ class Card(_Strict):
     good_scores: tuple[float, ...] = ()
     """Of an anomaly model: raw scores of good parts, one a part, each by a model that had not seen
     it."""
+    learnt: tuple[str, ...] = ()
+    """Of an anomaly model: the pictures that it has learnt, as :func:`mark_of` names them."""
 
     @property
     def finds_objects(self) -> bool:
@@ -188,6 +190,11 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a file, as hex digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def mark_of(picture: Path) -> str:
+    """The first 48 bits of a file's SHA-256, as hex digits: by them a picture is known again."""
+    return file_digest(picture)[:12]
 
 
 def _verify(path: Path, expected: str) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import yaml
 
+from inspector.bundle import mark_of
 from inspector.calibration import Calibration, CheckCalibration, Promise, write_calibration
 from inspector.checks.normals import Learnt
 from inspector.checkspecs import AnomalySpec, check_name
@@ -84,6 +85,20 @@ def inspect(
         if judged.fault:
             raise InputError(f"{path}: {judged.fault}", "Mend the model before calibrating it")
         yield Seen(path, judged, path in doubted)
+
+
+def refuse_learnt(recipe: Recipe, pictures: Iterable[Path]) -> None:
+    """Raise :class:`DataError` when a model of ``recipe`` has learnt one of these very pictures."""
+    marks = {mark_of(path): path.name for path in pictures}
+    for name, bundle in recipe.bundles.items():
+        known = sorted(marks[mark] for mark in marks.keys() & set(bundle.card.learnt))
+        if known:
+            named = ", ".join(known[:NAMED_MOST]) + (", …" if len(known) > NAMED_MOST else "")
+            raise DataError(
+                f"the model '{name}' has learnt {len(known)} of these {len(marks)} pictures: {named}. "
+                "It finds them too ordinary, and thresholds set by them would reject good parts",
+                "Give pictures of other good parts, which it has not seen",
+            )
 
 
 def parts_of(seen: Iterable[Seen], checks: Sequence[str]) -> dict[str, PartScores]:
@@ -301,7 +316,7 @@ def describe(recipe: Recipe, result: Result) -> Iterator[str]:
             f"{promise.review_rate:.2%} go to REVIEW"
         )
         yield (
-            f"kept, on average over calibrations: {kept.false_reject_rate:.2%} FAIL, "
+            f"these thresholds give, on average over calibrations: {kept.false_reject_rate:.2%} FAIL, "
             f"{kept.review_rate:.2%} REVIEW"
         )
     for name in result.thresholds:
@@ -328,9 +343,9 @@ def describe(recipe: Recipe, result: Result) -> Iterator[str]:
 
 def _proposed(found: Calibrated) -> Iterator[str]:
     yield (
-        "the recipe states its thresholds. With 'false_reject_rate: "
-        f"{PROPOSED.false_reject_rate:g}' in their place {found.false_reject_rate:.2%} of good parts "
-        f"would FAIL and {found.review_rate:.2%} go to REVIEW, on average over calibrations:"
+        "the recipe promises nothing. With 'false_reject_rate: "
+        f"{PROPOSED.false_reject_rate:g}' in place of thresholds {found.false_reject_rate:.2%} of good "
+        f"parts would FAIL and {found.review_rate:.2%} go to REVIEW, on average over calibrations:"
     )
     for name, limits in found.thresholds.items():
         yield f"  {name}: FAIL from {limits.fail:.5g}, REVIEW from {limits.review:.5g}"

@@ -16,6 +16,7 @@ from fakes import FakeAnomalyModel, FakeDetector, make_station, picture, write_b
 from system.cli import Outcome, run_here
 
 import inspector.cli.calibrate
+from inspector.bundle import mark_of
 from inspector.calibrating import Seen, inspect, parts_of, raise_version
 from inspector.calibration import read_calibration
 from inspector.checks.anomaly import AnomalyCheck
@@ -92,9 +93,27 @@ def test_calibrating_sets_both_thresholds_and_raises_the_version(tmp_path: Path,
     assert limits.review == np.nextafter(0.34, 1)
     assert loaded.settled is not None
     assert loaded.settled.kept.false_reject_rate == pytest.approx(0.05)
-    assert "kept, on average over calibrations: 5.00% FAIL, 10.00% REVIEW" in ran.out
+    assert "these thresholds give, on average over calibrations: 5.00% FAIL, 10.00% REVIEW" in ran.out
     assert "version 3 -> 4" in ran.out
     assert loaded.warnings == ()
+
+
+def test_pictures_that_the_model_has_learnt_are_refused_by_name(tmp_path: Path, run: Run) -> None:
+    folder = recipe(tmp_path)
+    before = (folder / "recipe.yaml").read_text()
+    good = pictures(tmp_path / "good", range(1, 40))
+    card = folder / "face" / "model.json"
+    known = sorted(good.iterdir())[3:5]
+    learnt = {"learnt": [mark_of(path) for path in known]}
+    card.write_text(json.dumps(json.loads(card.read_text()) | learnt))
+    ran = run(folder, good)
+    assert ran.code == 2
+    assert f"has learnt 2 of these 39 pictures: {known[0].name}, {known[1].name}." in ran.err
+    assert "Give pictures of other good parts" in ran.err
+    assert (folder / "recipe.yaml").read_text() == before
+    for path in known:
+        path.unlink()
+    assert run(folder, good).code == 0
 
 
 def test_the_station_of_the_calibrated_recipe_judges_by_it(tmp_path: Path, run: Run) -> None:
@@ -174,7 +193,10 @@ def test_without_a_promise_scores_are_kept_and_thresholds_proposed(tmp_path: Pat
     face = calibration.checks["face"]
     assert (face.threshold, face.review_threshold, calibration.promise) == (0.6, 0.5, None)
     assert len(face.good) == 39
-    assert "With 'false_reject_rate: 0.01' in their place 2.50% of good parts would FAIL" in ran.out
+    assert (
+        "With 'false_reject_rate: 0.01' in place of thresholds 2.50% of good parts would FAIL"
+        in ran.out
+    )
     assert load_recipe(folder).thresholds(load_recipe(folder).text.checks[0]).fail == 0.6
 
 

@@ -10,7 +10,15 @@ from typing import Annotated
 import typer
 
 from inspector.build import build_gate, build_station
-from inspector.calibrating import PROPOSED, Seen, calibrate_recipe, describe, inspect, write
+from inspector.calibrating import (
+    PROPOSED,
+    Seen,
+    calibrate_recipe,
+    describe,
+    inspect,
+    refuse_learnt,
+    write,
+)
 from inspector.cameras.footage import PICTURES
 from inspector.cli.common import NOWHERE, command_line, say
 from inspector.config import StationConfig
@@ -45,6 +53,7 @@ def calibrate(
     configure_logging(log)
     loaded = load_recipe(recipe, promises="open")
     pictures = pictures_in(good)
+    refuse_learnt(loaded, pictures)
     bad = [] if faulty is None else _pictures_below(faulty)
     config = StationConfig(name="calibrate", topic=NOWHERE, recipe=recipe, workers=1)
     stated = loaded.text.stated

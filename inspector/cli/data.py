@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -58,12 +59,16 @@ def audit(
     say(f"{read.yaml}: {read.task}, {len(read.labels)} classes, {counts} pictures")
     for found in findings:
         say(found.described())
-    say(f"{len(findings)} findings, {len(grave)} of them blocking")
+    say(f"{_counted(findings)}, {len(grave)} of them blocking")
     if grave:
         raise DataError(
-            f"{read.yaml}: {len(grave)} findings block a training",
+            f"{read.yaml}: {_counted(grave)} {'blocks' if len(grave) == 1 else 'block'} a training",
             "Correct them, or train with --allow-findings",
         )
+
+
+def _counted(findings: Sequence[object]) -> str:
+    return f"{len(findings)} finding{'' if len(findings) == 1 else 's'}"
 
 
 def prepare(

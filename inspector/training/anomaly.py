@@ -14,7 +14,7 @@ import structlog
 import torch
 from torch import Tensor, nn
 
-from inspector.bundle import Card, DataSpec, InputSpec, write_card, writing_bundle
+from inspector.bundle import Card, DataSpec, InputSpec, mark_of, write_card, writing_bundle
 from inspector.domain import Image
 from inspector.errors import DataError, InputError
 from inspector.runtimes.views import shown, views
@@ -145,6 +145,7 @@ def train_anomaly(
                 command=command,
                 training=(*reasons, *drawn, *result.reasons),
                 good_scores=tuple(round(score, 5) for score in by_part.values()),
+                learnt=tuple(mark_of(path) for path in source.paths),
             )
             write_card(folder, card)
     return card

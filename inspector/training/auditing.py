@@ -13,8 +13,10 @@ from inspector.errors import DataError
 log = structlog.get_logger(__name__)
 
 
-def audited(data: YoloData, allow_findings: bool) -> YoloData:
+def audited(data: YoloData, allow_findings: bool) -> tuple[YoloData, tuple[str, ...]]:
     """The data set without unreadable pictures, unless it holds what stops a training.
+
+    Beside it what the card must say of it: a sentence where that was allowed all the same.
 
     Raises :class:`DataError` then, and when a split holds no readable picture at all.
     """
@@ -28,9 +30,14 @@ def audited(data: YoloData, allow_findings: bool) -> YoloData:
             + (f" ({len(grave)} such findings)" if len(grave) > 1 else ""),
             "See 'inspector audit', correct them, or give --allow-findings",
         )
+    told = (
+        (f"the audit's findings were allowed, {len(grave)} of which stop a training: {grave[0].text}",)
+        if grave
+        else ()
+    )
     bad = {path for found in findings if found.kind == "unreadable-image" for path in found.files}
     if not bad:
-        return data
+        return data, told
     splits = {
         split: tuple(path for path in pictures if path not in bad)
         for split, pictures in data.splits.items()
@@ -38,4 +45,4 @@ def audited(data: YoloData, allow_findings: bool) -> YoloData:
     for split, pictures in splits.items():
         if not pictures:
             raise DataError(f"{data.yaml}: the split '{split}' holds no picture that can be read")
-    return replace(data, splits=splits)
+    return replace(data, splits=splits), told

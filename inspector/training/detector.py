@@ -53,11 +53,12 @@ Metrics = dict[str, float | tuple[float, float]]
 
 @dataclass(frozen=True)
 class _Source:
-    """The data set, and whether a label that is none may be left out."""
+    """The data set, whether a label that is none may be left out, and what the card says of it."""
 
     data: YoloData
     digest: str
     strict: bool
+    told: tuple[str, ...] = ()
 
 
 def train_detector(
@@ -101,7 +102,7 @@ def train_detector(
     base = known_base(wishes.base or BASES[data.task], data.task)
     if minutes is None and epochs is None and not torch.cuda.is_available():
         minutes = DEFAULT_MINUTES
-    data = audited(data, allow_findings)
+    data, told = audited(data, allow_findings)
     digest = data_digest(data.files(), data.root)
     work = (resume_dir or out.parent / f".{out.name}-training").resolve()
     settings = FitSettings(
@@ -115,7 +116,7 @@ def train_detector(
         validate=data.own_val,
     )
     state = FitState.read(work / "state.json", settings)
-    source = _Source(data, digest, strict=not allow_findings)
+    source = _Source(data, digest, strict=not allow_findings, told=told)
     if state is None:
         state = _begin(source, settings, base, work, started)
     for sentence in state.plan.why:
@@ -239,7 +240,7 @@ def _write(
             licence="AGPL-3.0 (network by Ultralytics)",
             versions=versions("torch", "ultralytics", "openvino", "nncf"),
             command=command,
-            training=plan.why,
+            training=(*source.told, *plan.why),
         )
         write_card(folder, card)
         metrics: Metrics = {}

@@ -96,7 +96,7 @@ def train_reference(
     Raises :class:`~inspector.errors.DataError` for a data set that cannot be read or lacks golden
     images.
     """
-    data = audited(YoloData.read(data_yaml), allow_findings)
+    data, told = audited(YoloData.read(data_yaml), allow_findings)
     examples = collect(data, "train")
     work = (resume_dir or out.parent / f".{out.name}-training").resolve()
     if epochs is None:
@@ -144,6 +144,7 @@ def train_reference(
             licence="AGPL-3.0-or-later",
             versions=versions("torch", "openvino"),
             command=command,
+            training=told,
         )
         write_card(folder, card)
         judge = Bundle.load(folder)

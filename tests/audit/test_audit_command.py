@@ -38,7 +38,7 @@ def test_leakage_exits_with_2_and_json_names_all_files(
         shutil.copy(images / "train" / f"train-{number:03d}.png", images / "val" / f"copy-{number}.png")
     out = tmp_path / "report.json"
     outcome = run_here(monkeypatch, capsys, "audit", data, "--json", out)
-    told(outcome, "1 findings block a training", "--allow-findings")
+    told(outcome, "1 finding blocks a training", "--allow-findings")
     assert "[blocking] leakage: equal files in train and val: 8 pictures" in outcome.out
     assert "… and 10 more" in outcome.out
     report = json.loads(out.read_text())

@@ -134,9 +134,10 @@ def _recipes(line: Shift) -> None:
     """Version 2 has been in use, version 3 is."""
     own = line.station.recipe
     shutil.copytree(SHIPPED, own)
+    text = (own / RECIPE_FILE).read_text().replace("version: 3", "version: 2")
+    (own / RECIPE_FILE).write_text(text)
     store = RecipeStore(line.config.recipe_store)
     store.keep(load_recipe(own))
-    text = (own / RECIPE_FILE).read_text()
     changed = text.replace("version: 2", "version: 3").replace("threshold: 37.5", "threshold: 37.1")
     (own / RECIPE_FILE).write_text(changed)
     store.keep(load_recipe(own))

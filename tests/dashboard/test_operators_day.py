@@ -134,7 +134,7 @@ def test_the_operators_day(tmp_path: Path, page: Page) -> None:
 def _the_day(page: Page, address: str, config: LineConfig) -> None:
     # a FAIL appears by itself
     page.goto(address)
-    expect(page.locator(".chip", has_text="pump-cover version 2")).to_be_visible()
+    expect(page.locator(".chip", has_text="pump-cover version 3")).to_be_visible()
     expect(page.locator(".verdict .word")).to_have_text("✖FAIL", timeout=120_000)
     wait_for(lambda: _recorded(config) >= FIRST_PARTS, 120, "parts")
 
@@ -159,12 +159,12 @@ def _the_day(page: Page, address: str, config: LineConfig) -> None:
     most = page.get_by_label("Good parts at most", exact=True)
     most.fill("10")
     most.press("Enter")
-    page.get_by_role("button", name="Train from pump-cover version 2").click()
+    page.get_by_role("button", name="Train from pump-cover version 3").click()
     expect(page.get_by_text("Running for")).to_be_visible()
     page.reload()  # a training survives that; the login ends with the browser's session
     _log_in(page, address)
     page.get_by_role("link", name="Train").click()
-    expect(page.get_by_text("Candidate: pump-cover version 3")).to_be_visible(timeout=TRAINING_MS)
+    expect(page.get_by_text("Candidate: pump-cover version 4")).to_be_visible(timeout=TRAINING_MS)
     (job,) = (config.state_dir / "training").glob("2*")
     learnt = list((job / "data" / "good").glob(f"*{mistaken.result_id}.png"))
     assert learnt, "the mistake is in the data set"
@@ -173,20 +173,20 @@ def _the_day(page: Page, address: str, config: LineConfig) -> None:
     page.get_by_role("button", name="Start the shadow run").click()
     expect(page.get_by_text(re.compile("It judges live parts: [1-9]"))).to_be_visible(timeout=180_000)
     expect(page.locator(".figure", has_text="Parts judged by both")).to_be_visible()
-    assert {part.recipe_version for part in find(engine)} == {2}
+    assert {part.recipe_version for part in find(engine)} == {3}
 
     # and then it acts
-    page.get_by_text("Yes, version 3 is to judge from now on").click()
-    page.get_by_role("button", name="Promote version 3").click()
-    promoted = page.get_by_text("Promote version 3: the station has done it.")
+    page.get_by_text("Yes, version 4 is to judge from now on").click()
+    page.get_by_role("button", name="Promote version 4").click()
+    promoted = page.get_by_text("Promote version 4: the station has done it.")
     expect(promoted).to_be_visible(timeout=120_000)
     page.get_by_role("link", name="Live").click()
-    expect(page.locator(".chip", has_text="pump-cover version 3")).to_be_visible()
-    wait_for(lambda: any(part.recipe_version == 3 for part in find(engine, limit=20)), 120, "a part")
+    expect(page.locator(".chip", has_text="pump-cover version 4")).to_be_visible()
+    wait_for(lambda: any(part.recipe_version == 4 for part in find(engine, limit=20)), 120, "a part")
     acts = [act.action for act in trail(engine)]
     engine.dispose()
     assert acts.count("decision") == 10
     assert {"training", "shadow", "promotion"} <= set(acts)
-    assert load_recipe(config.stations[0].recipe).text.version == 3
+    assert load_recipe(config.stations[0].recipe).text.version == 4
     if folder := os.environ.get("INSPECTOR_SCREENSHOTS"):
         page.screenshot(path=str(Path(folder) / "operators-day.png"))

@@ -58,13 +58,13 @@ def line(empty: Shift) -> Shift:
     RecipeStore(empty.config.recipe_store).keep(load_recipe(empty.station.recipe))
     kinds = {6: FaultKind.SCRATCH, 9: FaultKind.STAIN, 12: FaultKind.DENT}
     empty.add([empty.inspect(n, fault=kinds.get(n, FaultKind.GOOD)) for n in range(1, 13)])
-    empty.report(recipe_version=2)
+    empty.report(recipe_version=3)
     return empty
 
 
 def _plan(line: Shift, *steps: Step) -> Plan:
     created = datetime.now(UTC).isoformat()
-    return Plan(STATION, "pump-cover", 2, "surface", "surface", "eve", created, steps)
+    return Plan(STATION, "pump-cover", 3, "surface", "surface", "eve", created, steps)
 
 
 def _ended(line: Shift) -> training.Job:
@@ -144,23 +144,23 @@ def test_a_damaged_job_hides_no_other(line: Shift, monkeypatch: pytest.MonkeyPat
 @pytest.mark.usefixtures("quick")
 def test_a_refused_promotion_stores_nothing(line: Shift, monkeypatch: pytest.MonkeyPatch) -> None:
     page = opened(monkeypatch, line.config_path, "train", "eve")
-    press(page, "Train from pump-cover version 2")
+    press(page, "Train from pump-cover version 3")
     assert _ended(line).state == "done"
     page.run()
     path = line.station.recipe / "recipe.yaml"
-    path.write_text(path.read_text().replace("version: 2", "version: 3"))
+    path.write_text(path.read_text().replace("version: 3", "version: 4"))
     page.checkbox[0].check().run()
-    for label in ("Promote version 3", "Start the shadow run"):
+    for label in ("Promote version 4", "Start the shadow run"):
         press(page, label)
-        assert "holds version 3, the candidate was made from version 2" in toasts(page)
-        assert RecipeStore(line.config.recipe_store).versions("pump-cover") == (2,)
+        assert "holds version 4, the candidate was made from version 3" in toasts(page)
+        assert RecipeStore(line.config.recipe_store).versions("pump-cover") == (3,)
 
 
 @pytest.mark.usefixtures("quick")
 def test_a_locked_database_starts_nothing(line: Shift, monkeypatch: pytest.MonkeyPatch) -> None:
     page = opened(monkeypatch, line.config_path, "train", "eve")
     with locked(line, monkeypatch):
-        press(page, "Train from pump-cover version 2")
+        press(page, "Train from pump-cover version 3")
         assert "is locked by another program" in toasts(page)
     assert training.jobs(line.config, STATION, "pump-cover") == []
 
@@ -173,7 +173,7 @@ def test_a_mistake_is_learnt_and_the_candidate_goes_to_the_line(
     _decide(line, "accept", None, f"{prefix}9")
     _decide(line, "reject", "Defect", f"{prefix}12")
     page = opened(monkeypatch, line.config_path, "train", "eve")
-    press(page, "Train from pump-cover version 2")
+    press(page, "Train from pump-cover version 3")
     assert "The training has begun." in toasts(page)
     assert next(button for button in page.button if button.label.startswith("Train")).disabled
     job = _ended(line)
@@ -189,7 +189,7 @@ def test_a_mistake_is_learnt_and_the_candidate_goes_to_the_line(
 
     page.run()
     words = words_of(page)
-    assert "Candidate: pump-cover version 3" in words
+    assert "Candidate: pump-cover version 4" in words
     table = table_of(page)
     assert "model: threshold" in table["Figure"]
     assert "It does not run now." in words
@@ -197,7 +197,7 @@ def test_a_mistake_is_learnt_and_the_candidate_goes_to_the_line(
     press(page, "Start the shadow run")
     (asked,) = requests(engine, STATION)
     assert dict(asked.arguments) == {"on": True, "recipeId": "pump-cover", "recipeVersion": 3}
-    assert RecipeStore(line.config.recipe_store).versions("pump-cover") == (2, 3)
+    assert RecipeStore(line.config.recipe_store).versions("pump-cover") == (3, 4)
     _shadow_verdicts(line, job.recipe, f"{prefix}7")
     page.run()
     words = words_of(page)
@@ -207,14 +207,14 @@ def test_a_mistake_is_learnt_and_the_candidate_goes_to_the_line(
 
     assert next(button for button in page.button if button.label.startswith("Promote")).disabled
     page.checkbox[0].check().run()
-    press(page, "Promote version 3")
+    press(page, "Promote version 4")
     assert "Version 3 is installed" in toasts(page)
     assert dict(requests(engine, STATION)[0].arguments) == {
         "recipeId": "pump-cover",
         "recipeVersion": 3,
     }
     own = load_recipe(line.station.recipe)
-    assert own.text.version == 3
+    assert own.text.version == 4
     assert own.recipe_hash == load_recipe(job.recipe).recipe_hash
     assert "four screws" in (line.station.recipe / "recipe.yaml").read_text(), "comments stay"
     acts = [(act.user, act.action, act.text) for act in reversed(trail(engine, user="eve"))]
@@ -241,15 +241,15 @@ def test_a_candidate_is_not_promoted_over_what_somebody_has_changed(
     job = training.start(line.config, _plan(line))
     shutil.copytree(SHIPPED, job.recipe)
     path = job.recipe / "recipe.yaml"
-    path.write_text(path.read_text().replace("version: 2", "version: 3"))
+    path.write_text(path.read_text().replace("version: 3", "version: 4"))
     assert _ended(line).state == "done"
     own = line.station.recipe / "recipe.yaml"
-    changed = own.read_text().replace("version: 2", "version: 7")
+    changed = own.read_text().replace("version: 3", "version: 7")
     own.write_text(changed)
     page = opened(monkeypatch, line.config_path, "train", "eve")
     page.checkbox[0].check().run()
-    press(page, "Promote version 3")
-    assert "holds version 7, the candidate was made from version 2" in toasts(page)
+    press(page, "Promote version 4")
+    assert "holds version 7, the candidate was made from version 3" in toasts(page)
     assert own.read_text() == changed
     assert requests(engine, STATION) == ()
     assert [act.action for act in trail(engine, user="eve")] == ["login"]

@@ -13,8 +13,10 @@ import pytest
 from training.samples import LABELS, SIDE, drawn_dataset, outlined_dataset, sorted_dataset
 
 from inspector.bundle import Bundle
+from inspector.datasets.yolo import YoloData
 from inspector.errors import DataError, InputError
 from inspector.runtimes.load import load_classifier, load_detector
+from inspector.training.auditing import audited
 from inspector.training.card import read_picture
 from inspector.training.plan import Wishes
 
@@ -127,6 +129,9 @@ def test_leakage_stops_a_training_before_it_begins(tmp_path: Path) -> None:
     assert "--allow-findings" in str(caught.value)
     assert not (tmp_path / "out").exists()
     assert not (tmp_path / ".out-training").exists()
+    _, told = audited(YoloData.read(data), allow_findings=True)
+    assert len(told) == 1
+    assert "in train and val" in told[0], "the card says what was allowed"
 
 
 def test_a_training_ends_with_its_budget(tmp_path: Path) -> None:
