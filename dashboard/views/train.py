@@ -15,8 +15,7 @@ from dashboard.training import Job
 from inspector.calibration import CALIBRATION_FILE
 from inspector.checkspecs import AnomalySpec
 from inspector.errors import InspectorError
-from inspector.records import collected
-from inspector.records.collected import CollectedPart
+from inspector.records.collected import Counts, counted
 from inspector.records.views import StationState
 from inspector.users import Role, User
 
@@ -37,8 +36,7 @@ def render() -> None:
         return
     user = session.current(config)
     engineer = user if user is not None and user.role.covers(Role.ENGINEER) else None
-    parts = collected.collected(source.engine, source.station.name, state.recipe_id)
-    _collected(parts, state.recipe_id)
+    _collected(counted(source.engine, source.station.name, state.recipe_id), state.recipe_id)
     left, right = st.columns([1, 1.5], gap="medium")
     with left:
         if engineer is None:
@@ -59,19 +57,16 @@ def render() -> None:
             st.html(markup.problem(error))
 
 
-def _collected(parts: tuple[CollectedPart, ...], recipe_id: str) -> None:
+def _collected(found: Counts, recipe_id: str) -> None:
     st.html(markup.heading(words.COLLECTED.format(recipe=recipe_id)))
-    good = [part for part in parts if part.truth == "good"]
-    by_people = words.GOOD_NOTE.format(count=f"{sum(part.by_person for part in good):,}")
-    marks = sum(len(part.marks) for part in parts)
-    corrected = sum(part.corrects for part in parts)
+    by_people = words.GOOD_NOTE.format(count=f"{found.good_by_person:,}")
     st.html(
         markup.figures(
             (
-                Figure(words.GOOD, f"{len(good):,}", by_people),
-                Figure(words.FAULTY, f"{len(parts) - len(good):,}", words.FAULTY_NOTE),
-                Figure(words.CORRECTED, f"{corrected:,}", words.CORRECTED_NOTE),
-                Figure(words.MARKS, f"{marks:,}"),
+                Figure(words.GOOD, f"{found.good:,}", by_people),
+                Figure(words.FAULTY, f"{found.faulty:,}", words.FAULTY_NOTE),
+                Figure(words.CORRECTED, f"{found.corrects:,}", words.CORRECTED_NOTE),
+                Figure(words.MARKS, f"{found.marks:,}"),
             )
         )
     )

@@ -8,7 +8,7 @@ which two people differ are left out, and so are those without a picture and cha
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -62,6 +62,35 @@ class CollectedPart:
     marks: tuple[CollectedMark, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many parts there are to learn from."""
+
+    good: int
+    good_by_person: int
+    """Of these; the others PASSed unseen."""
+    faulty: int
+    corrects: int
+    """On which a person has contradicted the station."""
+    marks: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A part of which it is known what it is."""
+
+    row: Any
+    """Of the inspection, with the ``path`` of its first picture."""
+    truth: Truth
+    decided: Sequence[tuple[str, str | None]]
+    marks: Sequence[Any]
+
+    @property
+    def corrects(self) -> bool:
+        station = Verdict.FAIL if self.truth == "good" else Verdict.PASS
+        return bool(self.row.verdict == station.value)
+
+
 def collected(
     engine: Engine, station: str, recipe_id: str, *, most_passed: int = MOST_PASSED
 ) -> tuple[CollectedPart, ...]:
@@ -70,15 +99,34 @@ def collected(
     Raises :class:`~inspector.errors.StorageError` when the database does not answer.
     """
     with reading(engine) as connection:
-        decisions = _decisions(connection, station)
-        marks = _marks(connection, station)
-        passed = _passed(connection, station, recipe_id, most_passed)
-        wanted = list(dict.fromkeys([*decisions, *marks, *passed]))
-        found: list[tuple[int, CollectedPart]] = []
-        for first in range(0, len(wanted), _CHUNK):
-            ids = wanted[first : first + _CHUNK]
-            found += _parts(connection, ids, recipe_id, decisions, marks)
-    return tuple(part for _, part in sorted(found, key=lambda pair: -pair[0]))
+        found = list(_judged(connection, station, recipe_id, most_passed))
+        overlays: dict[str, str] = {}
+        for ids in _chunks([one.row.result_id for one in found]):
+            table = EVIDENCE.c
+            query = select(table.result_id, table.path).where(
+                table.result_id.in_(ids), table.removed_at.is_(None), table.name == "overlay.json"
+            )
+            overlays |= {row.result_id: row.path for row in connection.execute(query)}
+        kinds = _kinds(connection, [one.row.result_id for one in found if one.marks])
+    found.sort(key=lambda one: -one.row.id)
+    return tuple(_part(one, overlays, kinds[one.row.result_id]) for one in found)
+
+
+def counted(engine: Engine, station: str, recipe_id: str, *, most_passed: int = MOST_PASSED) -> Counts:
+    """How many :func:`collected` would return, without reading all of them.
+
+    Raises :class:`~inspector.errors.StorageError` when the database does not answer.
+    """
+    with reading(engine) as connection:
+        found = list(_judged(connection, station, recipe_id, most_passed))
+    good = [one for one in found if one.truth == "good"]
+    return Counts(
+        len(good),
+        sum(bool(one.decided or one.marks) for one in good),
+        len(found) - len(good),
+        sum(one.corrects for one in found),
+        sum(len(one.marks) for one in found),
+    )
 
 
 def _decisions(connection: Connection, station: str) -> dict[str, list[tuple[str, str | None]]]:
@@ -131,52 +179,78 @@ def _passed(connection: Connection, station: str, recipe_id: str, most: int) -> 
     return list(connection.execute(query).scalars())
 
 
-def _parts(
-    connection: Connection,
-    ids: Sequence[str],
-    recipe_id: str,
-    decisions: Mapping[str, Sequence[tuple[str, str | None]]],
-    marks: Mapping[str, Sequence[Any]],
-) -> Iterable[tuple[int, CollectedPart]]:
-    """With the number of recording."""
-    table = INSPECTION.c
-    query = select(INSPECTION).where(
-        table.result_id.in_(ids), table.recipe_id == recipe_id, table.is_challenge.is_(False)
-    )
-    files: dict[str, dict[str, str]] = defaultdict(dict)
-    kept = EVIDENCE.c.result_id.in_(ids) & EVIDENCE.c.removed_at.is_(None)
-    for row in connection.execute(select(EVIDENCE).where(kept)):
-        files[row.result_id][row.name] = row.path
-    findings: dict[str, dict[int, str]] = defaultdict(dict)
-    for row in connection.execute(select(FINDING).where(FINDING.c.result_id.in_(ids))):
-        findings[row.result_id][row.position] = row.kind
-    for row in connection.execute(query):
-        picture = files[row.result_id].get("frame-0.jpg")
-        decided = decisions.get(row.result_id, ())
-        marked = [_mark(mark, findings[row.result_id]) for mark in marks.get(row.result_id, ())]
-        contradicted = {
-            mark.finding for mark in marks.get(row.result_id, ()) if mark.truth == "good"
-        } >= set(findings[row.result_id]) and bool(findings[row.result_id])
-        truth = truth_of(row.verdict, decided, marked, contradicted)
-        if picture is None or truth is None:
-            continue
-        causes = [cause for _, cause in decided if cause]
-        yield (
-            row.id,
-            CollectedPart(
-                row.result_id,
-                row.part_id,
-                truth,
-                by_person=bool(decided or marked),
-                corrects=row.verdict == (Verdict.FAIL if truth == "good" else Verdict.PASS).value,
-                verdict=row.verdict,
-                cause=causes[0] if causes else row.cause if row.cause != "None" else "Defect",
-                picture=picture,
-                overlay=files[row.result_id].get("overlay.json"),
-                part_box=None if row.part_box is None else tuple(row.part_box),
-                marks=tuple(marked),
-            ),
+def _judged(
+    connection: Connection, station: str, recipe_id: str, most_passed: int
+) -> Iterator[_Judged]:
+    decisions, marks = _decisions(connection, station), _marks(connection, station)
+    passed = _passed(connection, station, recipe_id, most_passed)
+    # which of its findings a person has called wrong
+    wrong = {
+        result_id: {row.finding for row in rows if row.truth == "good"}
+        for result_id, rows in marks.items()
+    }
+    kinds = _kinds(connection, [result_id for result_id, named in wrong.items() if named])
+    part, picture = INSPECTION.c, EVIDENCE.c
+    query = (
+        select(
+            part.id,
+            part.result_id,
+            part.part_id,
+            part.verdict,
+            part.cause,
+            part.part_box,
+            picture.path,
         )
+        .join_from(INSPECTION, EVIDENCE, picture.result_id == part.result_id)
+        .where(
+            part.recipe_id == recipe_id,
+            part.is_challenge.is_(False),
+            picture.name == "frame-0.jpg",
+            picture.removed_at.is_(None),
+        )
+    )
+    for ids in _chunks(list(dict.fromkeys([*decisions, *marks, *passed]))):
+        for row in connection.execute(query.where(part.result_id.in_(ids))):
+            decided, marked = decisions.get(row.result_id, ()), marks.get(row.result_id, ())
+            findings = set(kinds[row.result_id])
+            contradicted = bool(findings) and wrong[row.result_id] >= findings
+            truth = truth_of(row.verdict, decided, marked, contradicted)
+            if truth is not None:
+                yield _Judged(row, truth, decided, marked)
+
+
+def _kinds(connection: Connection, ids: Sequence[str]) -> dict[str, dict[int, str]]:
+    """The kinds of the findings of parts, by result id and position."""
+    table = FINDING.c
+    found: dict[str, dict[int, str]] = defaultdict(dict)
+    for chunk in _chunks(ids):
+        query = select(table.result_id, table.position, table.kind).where(table.result_id.in_(chunk))
+        for row in connection.execute(query):
+            found[row.result_id][row.position] = row.kind
+    return found
+
+
+def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for first in range(0, len(ids), _CHUNK):
+        yield ids[first : first + _CHUNK]
+
+
+def _part(one: _Judged, overlays: Mapping[str, str], kinds: Mapping[int, str]) -> CollectedPart:
+    row = one.row
+    causes = [cause for _, cause in one.decided if cause]
+    return CollectedPart(
+        row.result_id,
+        row.part_id,
+        one.truth,
+        by_person=bool(one.decided or one.marks),
+        corrects=one.corrects,
+        verdict=row.verdict,
+        cause=causes[0] if causes else row.cause if row.cause != "None" else "Defect",
+        picture=row.path,
+        overlay=overlays.get(row.result_id),
+        part_box=None if row.part_box is None else tuple(row.part_box),
+        marks=tuple(_mark(mark, kinds) for mark in one.marks),
+    )
 
 
 def _mark(row: Any, kinds: Mapping[int, str]) -> CollectedMark:
@@ -187,10 +261,10 @@ def _mark(row: Any, kinds: Mapping[int, str]) -> CollectedMark:
 def truth_of(
     verdict: str,
     decided: Sequence[tuple[str, str | None]],
-    marks: Sequence[CollectedMark],
+    marks: Sequence[Any],
     contradicted: bool,
 ) -> Truth | None:
-    """What the part is; None when nobody knows, or people differ."""
+    """What the part is; None when nobody knows, or people differ. ``marks`` have a ``truth`` each."""
     said = {decision for decision, _ in decided}
     faulty = any(mark.truth == "faulty" for mark in marks)
     if len(said) > 1 or (faulty and said == {"accept"}):

@@ -52,7 +52,7 @@ def _decide(shift: Shift, decision: str, cause: str | None, result_id: str) -> N
 
 @pytest.fixture
 def line(empty: Shift) -> Shift:
-    """Version 2 of the shipped recipe is active; nine good parts and three faulty ones."""
+    """Version 3 of the shipped recipe is active; nine good parts and three faulty ones."""
     add_users(empty)
     shutil.copytree(SHIPPED, empty.station.recipe)
     RecipeStore(empty.config.recipe_store).keep(load_recipe(empty.station.recipe))
@@ -128,6 +128,8 @@ def test_good_parts_are_those_of_the_recipe(line: Shift) -> None:
         line.add(other)
         again = collected.collected(engine, STATION, "pump-cover", most_passed=5)
         assert [part.result_id for part in again] == [part.result_id for part in newest]
+        found = collected.counted(engine, STATION, "pump-cover", most_passed=5)
+        assert (found.good, found.good_by_person, found.faulty) == (5, 0, len(again) - 5)
     finally:
         engine.dispose()
 
@@ -196,7 +198,7 @@ def test_a_mistake_is_learnt_and_the_candidate_goes_to_the_line(
 
     press(page, "Start the shadow run")
     (asked,) = requests(engine, STATION)
-    assert dict(asked.arguments) == {"on": True, "recipeId": "pump-cover", "recipeVersion": 3}
+    assert dict(asked.arguments) == {"on": True, "recipeId": "pump-cover", "recipeVersion": 4}
     assert RecipeStore(line.config.recipe_store).versions("pump-cover") == (3, 4)
     _shadow_verdicts(line, job.recipe, f"{prefix}7")
     page.run()
@@ -208,10 +210,10 @@ def test_a_mistake_is_learnt_and_the_candidate_goes_to_the_line(
     assert next(button for button in page.button if button.label.startswith("Promote")).disabled
     page.checkbox[0].check().run()
     press(page, "Promote version 4")
-    assert "Version 3 is installed" in toasts(page)
+    assert "Version 4 is installed" in toasts(page)
     assert dict(requests(engine, STATION)[0].arguments) == {
         "recipeId": "pump-cover",
-        "recipeVersion": 3,
+        "recipeVersion": 4,
     }
     own = load_recipe(line.station.recipe)
     assert own.text.version == 4
@@ -230,7 +232,7 @@ def _shadow_verdicts(line: Shift, recipe: Path, result_id: str) -> None:
     candidate = load_recipe(recipe)
     strange = line.inspect(6, fault=FaultKind.SCRATCH).judgement
     good: Judgement = line.inspect(7).judgement
-    ref = RecipeRef("pump-cover", 3, candidate.recipe_hash, candidate.model_hash)
+    ref = RecipeRef("pump-cover", 4, candidate.recipe_hash, candidate.model_hash)
     scores = (Score("surface", 50.0, 40.0, 38.0),)
     line.shadow(ShadowVerdict(result_id, datetime.now(UTC), ref, strange, scores, 2, good))
 
