@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import signal
 from pathlib import Path
 from typing import Annotated
@@ -29,8 +30,10 @@ def run(
 
     SIGTERM and SIGINT finish the parts in flight within their deadlines. SIGHUP reads the file again:
     what drift, challenge and evidence say is taken over, what needs a restart is named in the log.
+    SIGUSR2 writes to stderr what each thread is doing: of a station that does not move.
     """
     configure_logging(log)
+    faulthandler.register(signal.SIGUSR2)
     if station is None:
         line = load_config(config)
         names = tuple(one.name for one in line.stations)

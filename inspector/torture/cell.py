@@ -211,7 +211,7 @@ class Cell:
             self.settle()
             left = started + within_s - time.monotonic()
             if left <= 0:
-                last = f"{tried[-1].ack}, {tried[-1].cause}" if tried else "it is not Ready"
+                last = f"{tried[-1].ack}, {tried[-1].cause}" if tried else self._why_not_ready()
                 raise OutsideError(
                     f"no good part passed within {within_s:g} s after a fault: {last}",
                     "It logged: " + " / ".join(list(self.daemon.log)[-5:]),
@@ -224,6 +224,12 @@ class Cell:
                 continue  # no longer Ready in that instant
             if tried[-1].gate == "open":
                 return time.monotonic() - started, tried
+
+    def _why_not_ready(self) -> str:
+        state = self.plc.state
+        said = f"{state.state} {state.error_text}".strip() if state else "nothing"
+        life = "runs" if self.daemon.alive else "has ended"
+        return f"it is not Ready, says {said}, {life}; " + " / ".join(self.daemon.stacks())
 
     def plug(self, on: bool) -> None:
         """Unplug the camera, or plug it in again."""

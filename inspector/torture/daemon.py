@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,19 @@ class Daemon:
             self._process.kill()
             self._process.wait()
             self._reader.join(5)
+            # a killed libfaketime leaves these, and the next process of that number dies of them
+            for name in ("faketime_shm_", "sem.faketime_sem_"):
+                Path(f"/dev/shm/{name}{self._process.pid}").unlink(missing_ok=True)
+
+    def stacks(self) -> list[str]:
+        """What each thread is doing, to tell why a station does not move; nothing of a dead one."""
+        if not self.alive or self._process is None:
+            return []
+        before = list(self.log)[-1:]
+        self._process.send_signal(signal.SIGUSR2)
+        time.sleep(0.5)
+        lines = list(self.log)
+        return lines[lines.index(before[0]) + 1 :] if before and before[0] in lines else lines
 
     def stop(self, timeout_s: float = 60.0) -> int:
         """SIGTERM; returns the exit code. A process that does not end is killed, which is -9."""
