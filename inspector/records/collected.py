@@ -203,7 +203,8 @@ def _judged(
         )
         .join_from(INSPECTION, EVIDENCE, picture.result_id == part.result_id)
         .where(
-            part.recipe_id == recipe_id,
+            # by the result ids alone: by recipe it would read most of the table for each chunk
+            unindexed(part.recipe_id) == recipe_id,
             part.is_challenge.is_(False),
             picture.name == "frame-0.jpg",
             picture.removed_at.is_(None),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,13 @@ def check_schema(engine: Engine) -> None:
 
 def head() -> str:
     """The revision that this program reads and writes."""
-    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+    return _scripts().get_current_head() or ""
+
+
+@cache
+def _scripts() -> ScriptDirectory:
+    """Read once: the dashboard asks with every look at the records."""
+    return ScriptDirectory.from_config(_config())
 
 
 @contextmanager
@@ -219,7 +226,7 @@ def _known_revision(connection: Connection) -> str:
     current = MigrationContext.configure(connection).get_current_revision()
     if current is None:
         return ""
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    known = {script.revision for script in _scripts().walk_revisions()}
     if current not in known:
         raise SchemaError(
             f"the database {_place(connection.engine.url)} has schema {current}, "
