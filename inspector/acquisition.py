@@ -13,8 +13,8 @@ pause teaches. What is not found out: an exposure that is lost while messages ar
 part.
 
 A light barrier that fires once too often looks like messages that are late by a part from then on: all
-parts go to review, and after five seconds of it the station stops and asks for a pause
-(:meth:`FrameBuffer.astray`).
+parts go to review, and after five seconds of that, whatever the reason, the station stops and asks for
+a pause (:meth:`FrameBuffer.astray`).
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class _Numbers:
         """Triggers that followed a pause."""
         self._votes: deque[tuple[int, int]] = deque(maxlen=AGREEING)
         self._beside_s: list[float] = []
-        """When the last parts came, if all of them found others' pictures only."""
+        """When the last parts came, if none of them found a picture that is certainly its own."""
         self.astray = False
         """They did so for longer than any message is late."""
 
@@ -150,7 +150,7 @@ class _Numbers:
         self._beside_s.clear()
 
     def disagreed(self, trigger: Trigger) -> None:
-        """Note a part in whose window there were frames with the numbers of others, and no other."""
+        """Note a part in whose window there were pictures, but none that is certainly its own."""
         self._beside_s.append(trigger.received_s)
         lasts_s = self._beside_s[-1] - self._beside_s[0]
         self.astray = self.astray or (len(self._beside_s) >= AGREEING and lasts_s >= DELAY_LIMIT_S)
@@ -239,20 +239,14 @@ class FrameBuffer:
                     break
                 self._changed.wait(remaining)
             del self._slots[_key(trigger)]
-            if slot.passed_over and not slot.frames:
-                self._numbers.disagreed(trigger)
-            if len(slot.frames) != slot.wanted or slot.crowded:
-                return ()
             if not self._is_wired:
+                return () if slot.lacks else tuple(slot.frames)
+            if self._is_certain(slot):
+                self._numbers.agreed()
                 return tuple(slot.frames)
-            (frame,) = slot.frames
-            certain = self._numbers.fits(trigger, frame)
-            if certain is None:
-                certain = self._numbers.vote(trigger, frame)
-            if not certain:
-                return ()
-            self._numbers.agreed()
-            return (frame,)
+            if slot.frames or slot.passed_over:
+                self._numbers.disagreed(trigger)
+            return ()
 
     def astray(self) -> bool:
         """Whether the numbers of pictures and triggers no longer fit, until the line stands still."""
@@ -274,6 +268,14 @@ class FrameBuffer:
     @property
     def _is_wired(self) -> bool:
         return self._acquisition.mode == "wire"
+
+    def _is_certain(self, slot: _Slot) -> bool:
+        """Whether a part has one picture, and that is its own."""
+        if len(slot.frames) != 1 or slot.crowded:
+            return False
+        (frame,) = slot.frames
+        fits = self._numbers.fits(slot.trigger, frame)
+        return self._numbers.vote(slot.trigger, frame) if fits is None else fits
 
     def _waiting(self, frame: Frame) -> _Slot | None:
         """The slot that it belongs to: the first that lacks a frame, else one made ambiguous."""

@@ -290,6 +290,26 @@ def test_an_exposure_too_many_on_a_line_without_a_pause_is_told_and_over_once_it
     assert not frames.astray()
 
 
+@pytest.mark.parametrize("twice", [True, False])
+def test_a_line_on_which_nothing_can_be_certain_says_so(twice: bool) -> None:
+    """An eye that fires twice a part; parts so dense that their windows overlap, from the start on."""
+    clock = FakeClock(1000.0)
+    frames = FrameBuffer(DENSE if twice else Acquisition(mode="wire", before_ms=0, after_ms=900), clock)
+    index, told = 1, []
+    frames.put(frame(index=0, exposed_s=999.8))  # the line runs already
+    for part in range(60):
+        at = 1000.0 + part * PITCH_S
+        for offset in (0.0, 0.02) if twice else (0.001,):
+            frames.put(frame(index=index, exposed_s=at + offset))
+            index += 1
+        one = trigger(part, received_s=at + 0.03 if twice else at)
+        frames.expect(one)
+        clock.now = at + 1.0
+        assert not frames.claim(one)
+        told.append(frames.astray())
+    assert told.index(True) == pytest.approx(DELAY_LIMIT_S / PITCH_S, abs=2)
+
+
 def test_a_line_whose_parts_are_judged_is_not_astray() -> None:
     clock = FakeClock(1000.0)
     frames = FrameBuffer(DENSE, clock)

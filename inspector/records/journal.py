@@ -19,7 +19,8 @@ from typing import Any
 from inspector.domain import Trigger
 from inspector.errors import StorageError
 
-SEGMENT_BYTES = 8 * 1024 * 1024
+SEGMENT_BYTES = 256 * 1024
+"""What is recorded goes with its segment: the start after a kill reads little more than one."""
 Key = tuple[int, int]
 """``plcBootId, triggerId``."""
 

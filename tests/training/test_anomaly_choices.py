@@ -11,7 +11,7 @@ import structlog
 import torch
 from training.samples import spoilt, texture, textures
 
-from inspector.bundle import Bundle
+from inspector.bundle import Bundle, mark_of
 from inspector.domain import Image
 from inspector.errors import InputError
 from inspector.runtimes.load import load_anomaly
@@ -153,6 +153,7 @@ def test_faulty_parts_among_the_good_are_named_and_training_goes_on(tmp_path: Pa
     assert len(named["files"]) <= 4
     assert any("part-003_0.png" in sentence for sentence in card.training)
     assert len(card.good_scores) == 14
+    assert set(card.learnt) == {mark_of(path) for path in good.iterdir()}
 
 
 def test_tiles_see_a_small_fault_in_a_large_picture(tmp_path: Path) -> None:
