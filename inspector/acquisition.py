@@ -85,8 +85,8 @@ class _Numbers:
         self._lone: deque[Key] = deque(maxlen=REMEMBERED)
         """Triggers that followed a pause."""
         self._votes: deque[tuple[int, int]] = deque(maxlen=AGREEING)
-        self._beside_s: list[float] = []
-        """When the last parts came, if none of them found a picture that is certainly its own."""
+        self._beside: list[tuple[float, int]] = []
+        """When, and by which PLC, the last parts came, if none found a picture certainly its own."""
         self.astray = False
         """They did so for longer than any message is late."""
 
@@ -147,20 +147,23 @@ class _Numbers:
 
     def agreed(self) -> None:
         """Note a part that is certain."""
-        self._beside_s.clear()
+        self._beside.clear()
 
     def disagreed(self, trigger: Trigger) -> None:
         """Note a part in whose window there were pictures, but none that is certainly its own."""
-        self._beside_s.append(trigger.received_s)
-        lasts_s = self._beside_s[-1] - self._beside_s[0]
-        self.astray = self.astray or (len(self._beside_s) >= AGREEING and lasts_s >= DELAY_LIMIT_S)
+        at, boot = trigger.received_s, trigger.plc_boot_id
+        if self._beside and (boot != self._beside[-1][1] or at - self._beside[-1][0] > DELAY_LIMIT_S):
+            self._beside.clear()  # another PLC, or a pause that has ended whatever it was
+        self._beside.append((at, boot))
+        lasts_s = at - self._beside[0][0]
+        self.astray = self.astray or (len(self._beside) >= AGREEING and lasts_s >= DELAY_LIMIT_S)
 
     def rest(self, now_s: float) -> None:
         """Forget what leads astray once the line has stood still longer than any message is late."""
         if self.astray and now_s - max(self._exposed_s.values(), default=-math.inf) >= DELAY_LIMIT_S:
             self.astray, self._known = False, None
             self._votes.clear()
-            self._beside_s.clear()
+            self._beside.clear()
 
     def _is_alone(self, frame: Frame) -> bool:
         """Whether it lies in the window of one trigger only."""

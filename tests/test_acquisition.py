@@ -310,6 +310,20 @@ def test_a_line_on_which_nothing_can_be_certain_says_so(twice: bool) -> None:
     assert told.index(True) == pytest.approx(DELAY_LIMIT_S / PITCH_S, abs=2)
 
 
+def test_parts_that_are_uncertain_now_and_then_lead_nobody_astray() -> None:
+    clock = FakeClock(1000.0)
+    frames = FrameBuffer(DENSE, clock)
+    for hour in range(6):
+        at = 1000.0 + 3600 * hour
+        for number, offset in ((2 * hour, 0.0), (2 * hour + 1, 0.02)):
+            frames.put(frame(index=number, exposed_s=at + offset))
+        one = trigger(hour, received_s=at + 0.03)
+        frames.expect(one)
+        clock.now = at + 1.0
+        assert not frames.claim(one), "the eye has fired twice"
+        assert not frames.astray()
+
+
 def test_a_line_whose_parts_are_judged_is_not_astray() -> None:
     clock = FakeClock(1000.0)
     frames = FrameBuffer(DENSE, clock)
