@@ -164,8 +164,9 @@ def plan(
         ("evaluateActive", "active", str(base)),
     ):
         report = ("--report", REPORTS[which])
+        unseen = DATA if anomaly else f"{DATA}/heldout"
         steps.append(
-            step(name, "evaluate", folder, DATA, *report, needs=f"{DATA}/faulty", may_fail=True)
+            step(name, "evaluate", folder, unseen, *report, needs=f"{DATA}/faulty", may_fail=True)
         )
     created = datetime.now(UTC).isoformat(timespec="seconds")
     model = str(spec.model)

@@ -5,7 +5,8 @@ pictures. For a check with a detector ``data.yaml``, ``images`` and ``labels`` h
 own detector saw, corrected by what people decided and marked. In both cases a fifth of the unseen
 parts that PASSed, drawn by the hash of their id, is held out as whole pictures in ``test/good``, and
 faulty parts are in ``faulty/<cause>``, shown as ``test/<cause>`` too; what a person has corrected is
-always learnt. ``collected.json`` says what each part is there for.
+always learnt. A detector learns from marked faulty parts as well: ``heldout/test`` shows only what it
+has not learnt. ``collected.json`` says what each part is there for.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ from inspector.records.reviews import drawn
 from inspector.yamlfile import YamlFile
 
 MANIFEST = "collected.json"
+UNLEARNT = "heldout"
+"""The folder of whole pictures, by kind, that a detector has not learnt."""
 HELD_OUT_SHARE = 0.2
 VAL_SHARE = 0.2
 LEAST_GOOD = 2
@@ -147,16 +150,26 @@ class _Writer:
         elif not part.by_person and drawn(f"held out:{part.part_id}", HELD_OUT_SHARE):
             (self._folder / "test" / "good").mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, self._folder / "test" / "good" / f"{name}.jpg")
+            self._show("good", name, Path("test", "good"))
             return "test"
         seen = _seen(self._evidence, part)
         if self._boxes is not None:
             if part.truth == "good" or part.marks:
                 self._boxes.add(path, name, part, seen)
                 return "learn"
+            kind = _plain(part.cause)
+            self._show(kind, name, Path("faulty", kind))
             return "faulty"
         if part.truth == "faulty":
             return "faulty"
         return "learn" if self._crops(path, name, part, seen) else "missing"
+
+    def _show(self, kind: str, name: str, lies: Path) -> None:
+        """Among what a detector has not learnt; an anomaly check learns nothing that is tested."""
+        if self._boxes is not None:
+            folder = self._folder / UNLEARNT / "test" / kind
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{name}.jpg").symlink_to(Path("..", "..", "..", lies, f"{name}.jpg"))
 
     def _crops(self, path: Path, name: str, part: CollectedPart, seen: Sequence[Seen]) -> bool:
         """Cut out what the check would look at; whether there was anything."""

@@ -20,9 +20,13 @@ from support import wait_for
 
 from dashboard import training
 from dashboard.training import Plan, Step
+from inspector.build import build_evidence
+from inspector.checkspecs import AssemblySpec, check_name
+from inspector.collecting import UNLEARNT, collect
 from inspector.config import Reviewing
 from inspector.domain import Judgement, RecipeRef, Score, ShadowVerdict
 from inspector.errors import InputError
+from inspector.evaluation.data import read_data
 from inspector.recipe import load_recipe
 from inspector.records import claims, collected, reviews
 from inspector.records.audit import Actor, trail
@@ -98,6 +102,32 @@ def test_what_people_said_is_shown_before_anything_is_trained(
     assert "Mistakes marked 2" in words
     assert "Regions marked 1" in words
     assert not [button for button in page.button if "Train" in button.label]
+
+
+def test_a_detector_is_measured_on_what_it_has_not_learnt(line: Shift, tmp_path: Path) -> None:
+    """Marked faulty parts are learnt; the others, and a share of the good ones, are not."""
+    prefix = line.inspect(1).result_id[:-1]
+    _decide(line, "reject", "Defect", f"{prefix}2")
+    writer = open_engine(line.url)
+    add_label(writer, f"{prefix}6", ANNA, "faulty", "hole", (20, 15, 60, 50), datetime.now(UTC))
+    parts = collected.collected(writer, STATION, "pump-cover")
+    writer.dispose()
+    evidence = build_evidence(line.config, line.config.station(STATION))
+    recipe, out = line.config.recipe_store / "pump-cover" / "3", tmp_path / "data"
+    spec = next(one for one in load_recipe(SHIPPED).text.checks if isinstance(one, AssemblySpec))
+    collect(parts, evidence, recipe, check_name(spec), out)
+    rows = {
+        row["resultId"]: row["use"] for row in json.loads((out / "collected.json").read_text())["parts"]
+    }
+    assert (rows[f"{prefix}2"], rows[f"{prefix}6"]) == ("faulty", "learn")
+    unseen = read_data(out / UNLEARNT)
+    learnt = {path.stem for path in (out / "images").rglob("*.jpg")}
+    assert len(learnt) == sum(use == "learn" for use in rows.values()) > 1
+    kinds = {sample.path.stem: sample.kind for sample in unseen.samples}
+    assert not learnt & set(kinds)
+    assert len(kinds) == sum(use in ("test", "faulty") for use in rows.values())
+    assert [kind for name, kind in kinds.items() if name.endswith(f"{prefix}2")] == ["Defect"]
+    assert all(sample.path.read_bytes() for sample in unseen.samples)
 
 
 @pytest.fixture
