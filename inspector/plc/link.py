@@ -234,11 +234,12 @@ class Link:
         """Serve one connection until it ends; whether it ever came up."""
         self._reason = ""
         self._leaving = False
-        while client.loop(_TICK_S) == MQTTErrorCode.MQTT_ERR_SUCCESS:
-            if self._stop.is_set():  # close() came while this connection was being made
-                client.disconnect()
-            elif self._is_dead():
-                self.hang_up(f"the broker acknowledged nothing for {DEAD_LINK_S:g} s")
+        try:
+            self._serve(client)
+        except Exception as error:
+            # A packet that paho cannot read, or a defect of ours: nobody must go deaf for good of it.
+            log.exception("connection failed", client=self._name)
+            self._reason = f"the connection failed: {error!r}"
         with self._lock:
             was_up, self._up = self._up_since > 0, False
             self._unacked.clear()
@@ -255,6 +256,13 @@ class Link:
         hint = "; is there a second client with the same id?" if evicted else ""
         self._tell(Down((self._reason or "the MQTT broker closed the connection") + hint, evicted))
         return was_up
+
+    def _serve(self, client: Client) -> None:
+        while client.loop(_TICK_S) == MQTTErrorCode.MQTT_ERR_SUCCESS:
+            if self._stop.is_set():  # close() came while this connection was being made
+                client.disconnect()
+            elif self._is_dead():
+                self.hang_up(f"the broker acknowledged nothing for {DEAD_LINK_S:g} s")
 
     def _is_dead(self) -> bool:
         """Whether messages wait and none was acknowledged for long; a slow broker is not dead."""
