@@ -213,11 +213,19 @@ def _judged(
     for ids in _chunks(list(dict.fromkeys([*decisions, *marks, *passed]))):
         for row in connection.execute(query.where(part.result_id.in_(ids))):
             decided, marked = decisions.get(row.result_id, ()), marks.get(row.result_id, ())
+            if _differ(marked):
+                continue
             findings = set(kinds[row.result_id])
             contradicted = bool(findings) and wrong[row.result_id] >= findings
             truth = truth_of(row.verdict, decided, marked, contradicted)
             if truth is not None:
                 yield _Judged(row, truth, decided, marked)
+
+
+def _differ(marks: Sequence[Any]) -> bool:
+    """Whether one person calls right what another calls wrong."""
+    truths = {(mark.finding, mark.truth) for mark in marks if mark.finding is not None}
+    return len({finding for finding, _ in truths}) < len(truths)
 
 
 def _kinds(connection: Connection, ids: Sequence[str]) -> dict[str, dict[int, str]]:

@@ -10,7 +10,7 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from people import add_users, locked, opened, press, table_of, toasts, words_of
@@ -162,6 +162,29 @@ def test_good_parts_are_those_of_the_recipe(line: Shift) -> None:
         assert (found.good, found.good_by_person, found.faulty) == (5, 0, len(again) - 5)
     finally:
         engine.dispose()
+
+
+def test_a_finding_that_two_people_mark_differently_teaches_nothing(line: Shift) -> None:
+    result_id = f"{line.inspect(1).result_id[:-1]}9"
+    writer = open_engine(line.url)
+
+    def truths() -> list[str]:
+        parts = collected.collected(writer, STATION, "pump-cover")
+        return [part.truth for part in parts if part.result_id == result_id]
+
+    def mark(who: Actor, truth: Literal["good", "faulty"]) -> None:
+        now = datetime.now(UTC)
+        add_label(writer, result_id, who, truth, "stain", (20, 15, 60, 50), now, finding=0)
+
+    try:
+        mark(ANNA, "faulty")
+        assert truths() == ["faulty"]
+        mark(replace(ANNA, name="ben"), "good")
+        assert truths() == []
+        mark(ANNA, "good")
+        assert truths() != ["faulty"]
+    finally:
+        writer.dispose()
 
 
 def test_a_damaged_job_hides_no_other(line: Shift, monkeypatch: pytest.MonkeyPatch) -> None:
