@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import faulthandler
 import signal
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -33,7 +34,8 @@ def run(
     SIGUSR2 writes to stderr what each thread is doing: of a station that does not move.
     """
     configure_logging(log)
-    faulthandler.register(signal.SIGUSR2)
+    if sys.__stderr__ is not None:
+        faulthandler.register(signal.SIGUSR2, file=sys.__stderr__)
     if station is None:
         line = load_config(config)
         names = tuple(one.name for one in line.stations)
