@@ -93,10 +93,10 @@ def refuse_learnt(recipe: Recipe, pictures: Iterable[Path]) -> None:
     for name, bundle in recipe.bundles.items():
         known = sorted(marks[mark] for mark in marks.keys() & set(bundle.card.learnt))
         if known:
-            named = ", ".join(known[:NAMED_MOST]) + (", …" if len(known) > NAMED_MOST else "")
             raise DataError(
-                f"the model '{name}' has learnt {len(known)} of these {len(marks)} pictures: {named}. "
-                "It finds them too ordinary, and thresholds set by them would reject good parts",
+                f"the model '{name}' has learnt {len(known)} of these {len(marks)} pictures: "
+                f"{_named(known)}. It finds them too ordinary, and thresholds set by them would reject "
+                "good parts",
                 "Give pictures of other good parts, which it has not seen",
             )
 

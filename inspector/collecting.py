@@ -150,26 +150,25 @@ class _Writer:
         elif not part.by_person and drawn(f"held out:{part.part_id}", HELD_OUT_SHARE):
             (self._folder / "test" / "good").mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, self._folder / "test" / "good" / f"{name}.jpg")
-            self._show("good", name, Path("test", "good"))
+            self._show(Path("test", "good", f"{name}.jpg"))
             return "test"
         seen = _seen(self._evidence, part)
         if self._boxes is not None:
             if part.truth == "good" or part.marks:
                 self._boxes.add(path, name, part, seen)
                 return "learn"
-            kind = _plain(part.cause)
-            self._show(kind, name, Path("faulty", kind))
+            self._show(Path("faulty", _plain(part.cause), f"{name}.jpg"))
             return "faulty"
         if part.truth == "faulty":
             return "faulty"
         return "learn" if self._crops(path, name, part, seen) else "missing"
 
-    def _show(self, kind: str, name: str, lies: Path) -> None:
+    def _show(self, file: Path) -> None:
         """Among what a detector has not learnt; an anomaly check learns nothing that is tested."""
         if self._boxes is not None:
-            folder = self._folder / UNLEARNT / "test" / kind
+            folder = self._folder / UNLEARNT / "test" / file.parent.name
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / f"{name}.jpg").symlink_to(Path("..", "..", "..", lies, f"{name}.jpg"))
+            (folder / file.name).symlink_to(Path("..", "..", "..", file))
 
     def _crops(self, path: Path, name: str, part: CollectedPart, seen: Sequence[Seen]) -> bool:
         """Cut out what the check would look at; whether there was anything."""

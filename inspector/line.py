@@ -52,10 +52,10 @@ from inspector.watching import Watching
 TICK_S = 0.05
 STATUS_S = 0.5
 STUCK_S = 5.0
+"""A part under inspection for longer stops the heartbeat."""
 FAREWELL_S = 0.25
 FAILURES_LIMIT = 10
 """Frames of a free-running line in a row that may fail to be searched for parts."""
-"""A part under inspection for longer stops the heartbeat."""
 LEAST_STOP_S, LONGEST_STOP_S = 5.0, 60.0
 """A station that stops waits for the last deadline of its parts in flight, within these bounds."""
 

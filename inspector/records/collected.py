@@ -86,6 +86,10 @@ class _Judged:
     marks: Sequence[Any]
 
     @property
+    def by_person(self) -> bool:
+        return bool(self.decided or self.marks)
+
+    @property
     def corrects(self) -> bool:
         station = Verdict.FAIL if self.truth == "good" else Verdict.PASS
         return bool(self.row.verdict == station.value)
@@ -122,7 +126,7 @@ def counted(engine: Engine, station: str, recipe_id: str, *, most_passed: int = 
     good = [one for one in found if one.truth == "good"]
     return Counts(
         len(good),
-        sum(bool(one.decided or one.marks) for one in good),
+        sum(one.by_person for one in good),
         len(found) - len(good),
         sum(one.corrects for one in found),
         sum(len(one.marks) for one in found),
@@ -251,7 +255,7 @@ def _part(one: _Judged, overlays: Mapping[str, str], kinds: Mapping[int, str]) -
         row.result_id,
         row.part_id,
         one.truth,
-        by_person=bool(one.decided or one.marks),
+        by_person=one.by_person,
         corrects=one.corrects,
         verdict=row.verdict,
         cause=causes[0] if causes else row.cause if row.cause != "None" else "Defect",

@@ -96,11 +96,11 @@ class Daemon:
         """What each thread is doing, to tell why a station does not move; nothing of a dead one."""
         if not self.alive or self._process is None:
             return []
-        before = list(self.log)[-1:]
         self._process.send_signal(signal.SIGUSR2)
         time.sleep(0.5)
-        lines = list(self.log)
-        return lines[lines.index(before[0]) + 1 :] if before and before[0] in lines else lines
+        return [
+            line for line in self.log if line.startswith(("Thread 0x", "Current thread", "  File "))
+        ]
 
     def stop(self, timeout_s: float = 60.0) -> int:
         """SIGTERM; returns the exit code. A process that does not end is killed, which is -9."""
