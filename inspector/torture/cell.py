@@ -72,13 +72,16 @@ class Cell:
         folder: Path,
         broker: SecuredBroker,
         *,
-        shift_clock: bool = False,
+        clock_can_be_set: bool = False,
         mode: str = "production",
         more: str = "",
         deadline_ms: float = DEADLINE_MS,
         seed: int = 0,
     ) -> None:
-        """The broker runs. ``more``: further keys of the station. ``deadline_ms`` is the PLC's."""
+        """The broker runs. ``more``: further keys of the station. ``deadline_ms`` is the PLC's.
+
+        ``clock_can_be_set``: that of the daemon's first process.
+        """
         self.broker = broker
         self.station_link, self.plc_link = Proxy(broker.port), Proxy(broker.port)
         self._rng = np.random.default_rng(seed)
@@ -105,7 +108,8 @@ class Cell:
             ),
             encoding="utf-8",
         )
-        self.daemon = Daemon(config, folder / "state", shift_clock=shift_clock)
+        self._clock_can_be_set = clock_can_be_set
+        self.daemon = Daemon(config, folder / "state")
         self.plc = SimPlc(
             broker.of("plc1", port=self.plc_link.port),
             BASE,
@@ -116,7 +120,7 @@ class Cell:
 
     def __enter__(self) -> Self:
         self.historian.__enter__()
-        self.daemon.start()
+        self.daemon.start(clock_can_be_set=self._clock_can_be_set)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -30,29 +30,34 @@ def libfaketime() -> Path | None:
 class Daemon:
     """``inspector run`` on a configuration, as a process of its own."""
 
-    def __init__(self, config: Path, state: Path, *, shift_clock: bool = False) -> None:
-        """``state`` is the configured ``state_dir``. ``shift_clock``: :meth:`set_clock` is wanted."""
+    def __init__(self, config: Path, state: Path) -> None:
+        """``state`` is the configured ``state_dir``."""
         self._config, self.database = config, state / "records.db"
         self._offset = config.with_name("clock-offset")
-        self._shift_clock = shift_clock
+        self._clock_can_be_set = False
         self._process: subprocess.Popen[str] | None = None
         self.log: deque[str] = deque(maxlen=LINES_KEPT)
         """The last lines that it logged."""
 
     @property
-    def shifts_clock(self) -> bool:
-        """Whether :meth:`set_clock` works."""
-        return self._shift_clock
+    def clock_can_be_set(self) -> bool:
+        """Whether :meth:`set_clock` works on the process that was started last."""
+        return self._clock_can_be_set
 
     @property
     def alive(self) -> bool:
         """Whether the process runs."""
         return self._process is not None and self._process.poll() is None
 
-    def start(self) -> None:
-        """Start it; it says itself when it is ready."""
+    def start(self, *, clock_can_be_set: bool = False) -> None:
+        """Start it; it says itself when it is ready.
+
+        ``clock_can_be_set``: under libfaketime, which makes a start slower on a busy computer and
+        changes how a process sleeps. Raises :class:`OutsideError` where that is not installed.
+        """
         environment = dict(os.environ)
-        if self._shift_clock:
+        self._clock_can_be_set = clock_can_be_set
+        if clock_can_be_set:
             library = libfaketime()
             if library is None:
                 raise OutsideError("libfaketime is not installed", "Run: apt-get install faketime")

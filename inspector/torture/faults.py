@@ -12,10 +12,13 @@ from inspector.sim.mosquitto import BASE
 from inspector.sim.proxy import Direction, Proxy
 from inspector.sim.voice import Voice
 from inspector.torture.cell import FIRST, SECOND, Cell, wait_until
+from inspector.torture.daemon import libfaketime
 from inspector.torture.product import Look
 
 HURRIED_MS = 1500.0
 """Deadline of parts that pass during a fault."""
+RESTART_S = 60.0
+"""Within which a station is back under libfaketime, which no real station runs under."""
 CHANGE_S = 30.0
 """Within which a recipe is changed."""
 OVERSIZED = 1_200_000
@@ -30,7 +33,7 @@ class Faults:
 
     @property
     def kinds(self) -> Mapping[str, Callable[[], None]]:
-        """By name. A clock jump is among them where the cell can shift the daemon's clock."""
+        """By name. A clock jump is among them where libfaketime is installed."""
         kinds: dict[str, Callable[[], None]] = {
             "broker killed": self.broker_killed,
             "station killed": self.station_killed,
@@ -47,7 +50,7 @@ class Faults:
             "PLC restarted": self.plc_restarted,
             "recipe changed": self.recipe_changed,
         }
-        if self._cell.daemon.shifts_clock:
+        if libfaketime() is not None:
             kinds["clock set"] = self.clock_set
         return kinds
 
@@ -141,7 +144,14 @@ class Faults:
         self._cell.daemon.fill_disk(False)
 
     def clock_set(self) -> None:
-        """The wall clock jumps by up to an hour, forth or back, and is put right again."""
+        """The wall clock jumps by up to an hour, forth or back, and is put right again.
+
+        Before that the station is started anew where its clock cannot be set.
+        """
+        if not self._cell.daemon.clock_can_be_set:
+            self._cell.daemon.kill()
+            self._cell.daemon.start(clock_can_be_set=True)
+            self._cell.resume(RESTART_S)
         part = self._order()
         self._cell.daemon.set_clock(self._rng.uniform(-1.0, 1.0))
         self._cell.expose(part, self._look())

@@ -25,7 +25,6 @@ from inspector.errors import InspectorError, OutsideError, RetryableError
 from inspector.sim.gate import PartOutcome
 from inspector.sim.mosquitto import SecuredBroker, make_pki
 from inspector.torture.cell import Cell, wait_until
-from inspector.torture.daemon import libfaketime
 from inspector.torture.faults import Faults
 
 RESUME_S = 10.0
@@ -227,7 +226,7 @@ def _wrong(outcome: PartOutcome) -> str:
 
 @contextmanager
 def torture_cell(seed: int) -> Iterator[Cell]:
-    """A cell with a broker and folders of its own; its clock can be set where libfaketime is."""
+    """A cell with a broker and folders of its own."""
     with tempfile.TemporaryDirectory(prefix="torture-") as name:
         folder = Path(name)
         for part in ("broker", "cell"):
@@ -235,8 +234,7 @@ def torture_cell(seed: int) -> Iterator[Cell]:
         broker = SecuredBroker(folder / "broker", make_pki(folder / "pki"))
         broker.start()
         try:
-            shift = libfaketime() is not None
-            with Cell(folder / "cell", broker, shift_clock=shift, seed=seed) as cell:
+            with Cell(folder / "cell", broker, seed=seed) as cell:
                 yield cell
         finally:
             broker.stop()

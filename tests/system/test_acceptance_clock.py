@@ -32,7 +32,7 @@ def test_clock_set(secured: SecuredBroker, tmp_path: Path) -> None:
     if libfaketime() is None:
         missing = "libfaketime is not installed: apt install faketime"
         pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
-    with Cell(tmp_path, secured, shift_clock=True) as cell:
+    with Cell(tmp_path, secured, clock_can_be_set=True) as cell:
         assert_at_work(cell)
         assert cell.plc.state is not None
         assert cell.plc.state.clock_synced

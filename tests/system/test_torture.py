@@ -47,7 +47,6 @@ class Liar:
     def __init__(self, outcome: PartOutcome, shown: Shown) -> None:
         self.plc = self.daemon = self
         self.log: list[str] = []
-        self.shifts_clock = False
         self.shown = {outcome.part_id: shown}
         self._outcome = outcome
 
