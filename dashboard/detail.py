@@ -118,8 +118,8 @@ def _findings(record: PartRecord, noun: str) -> None:
         {
             names["what"]: [describe(found, part, size, noun) for found in record.findings],
             names["check"]: [found.check for found in record.findings],
-            names["score"]: [round(found.score, 4) for found in record.findings],
-            names["threshold"]: [round(found.threshold, 4) for found in record.findings],
+            names["score"]: [found.score for found in record.findings],
+            names["threshold"]: [found.threshold for found in record.findings],
             names["fails"]: [
                 texts.COUNTS if found.score >= found.threshold else texts.COUNTS_NOT
                 for found in record.findings

@@ -8,6 +8,7 @@
 # each NAME a client certificate NAME.crt with its key NAME.key; the name is the user in the ACL. By default
 # these are the clients of inspector.acl. What is there already is kept, so that names can be added later.
 # DAYS is how long they are valid (default 365); a negative number makes expired ones.
+# Only who runs this may read the keys: give each to the user that needs it.
 set -eu
 
 if [ $# -lt 1 ]; then

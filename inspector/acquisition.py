@@ -6,11 +6,18 @@ its turn must not be judged by the picture of a later one.
 A camera that a photo-eye fires exposes once a part, and the PLC counts its triggers once a part: the
 difference of the two numbers stays. A message that comes later than the next part is exposed would fit
 that part's picture by its time alone, so the time says only whether a frame is fresh enough; which one
-it is, the numbers say. The difference is learnt after a pause, when nothing else can be meant, or on a
-running line from three parts that agree, which go to review; it is learnt anew after a pause, or when
-an exposure is missing. Parts must be farther apart than the window is long; where they are not, only a
-pause teaches. What is not found out: an exposure that is lost while messages are later than the next
-part.
+it is, the numbers say. The difference is learnt after a pause, when nothing else can be meant since no
+exposure before it still waits for its message, or on a running line from three parts that agree, which
+go to review; it is learnt anew after a pause, or when an exposure is missing. A camera that starts anew
+looks like a pause and is none. Parts must be farther apart than the window is long; where they are not,
+only a pause teaches.
+
+An exposure that lies farther before its message than usual may be a stray, whose number is just the one
+that is asked for, while the picture of the part is still on its way: it is waited for.
+
+What is not found out: an exposure that is lost while messages are later than the next part; where
+nothing is known, three messages in a row that are each late by a part; a stray that lies hardly farther
+before the message than the exposure of its part.
 
 A light barrier that fires once too often looks like messages that are late by a part from then on: all
 parts go to review, and after five seconds of that, whatever the reason, the station stops and asks for
@@ -23,13 +30,18 @@ import math
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from threading import Condition
 
 from inspector.cameraspecs import Acquisition
 from inspector.domain import Frame, Trigger
 
 RECENT = 8
-"""Frames kept for triggers that come after their exposure."""
+"""Frames kept for triggers that come after their exposure, whatever their age and size."""
+RECENT_BYTES = 128 << 20
+"""More of them are kept only within so much memory."""
+HANDLING_S = 0.3
+"""A frame is kept no longer than this beyond the window: its trigger has been handled by then."""
 HAND_OVER_S = 0.05
 """How long after its exposure a frame may still be on its way from the camera."""
 
@@ -41,6 +53,10 @@ REMEMBERED = 64
 """Exposures and triggers whose times are kept."""
 AGREEING = 3
 """Parts whose numbers must agree where there was no pause."""
+USUAL = 31
+"""Parts from which it is known when messages and pictures come as a rule."""
+JITTER_S = 0.01
+"""So much later than usual a message may come without a doubt which exposure it means."""
 ASTRAY_REMEDY = f"Keep parts from the photo-eye for {DELAY_LIMIT_S:g} s; then it goes on by itself"
 _WRAP = 1 << 32
 
@@ -79,7 +95,11 @@ class _Numbers:
         """``plcBootId`` and the difference."""
         self._exposed_s: OrderedDict[int, float] = OrderedDict()
         """When the last exposures were made, by number."""
+        self._waiting_s: deque[float] = deque(maxlen=REMEMBERED)
+        """When those exposures were made that no part has taken and whose messages are to come."""
         self._triggered_s: deque[float] = deque(maxlen=REMEMBERED)
+        self._heard: deque[Key] = deque(maxlen=REMEMBERED)
+        """The triggers of those times."""
         self._fresh: deque[int] = deque(maxlen=REMEMBERED)
         """Exposures that followed a pause."""
         self._lone: deque[Key] = deque(maxlen=REMEMBERED)
@@ -92,17 +112,26 @@ class _Numbers:
 
     def exposed(self, frame: Frame) -> None:
         """Note an exposure; numbers that do not grow are those of a camera that has started anew."""
-        if self._exposed_s and frame.index % _WRAP <= next(reversed(self._exposed_s)):
+        anew = bool(self._exposed_s) and frame.index % _WRAP <= next(reversed(self._exposed_s))
+        if anew:
             self._known = None
             self._exposed_s.clear()
+            self._fresh.clear()
         # its own trigger may have come already, so only those before it count
         before = [at for at in self._triggered_s if at < frame.exposed_s - self._after_s]
         last = max([*self._exposed_s.values(), *before], default=-math.inf)
-        if frame.exposed_s - last >= PAUSE_S:
+        # parts that passed while the camera was away may still have messages to come
+        if not anew and frame.exposed_s - last >= PAUSE_S:
             self._fresh.append(frame.index)
+        if self._known is None or _trigger_of(frame, *self._known) not in self._heard:
+            self._waiting_s.append(frame.exposed_s)
         self._exposed_s[frame.index % _WRAP] = frame.exposed_s
         if len(self._exposed_s) > REMEMBERED:
             self._exposed_s.popitem(last=False)
+
+    def taken(self, frame: Frame) -> None:
+        """Note that a part has taken an exposure."""
+        self._met(frame.exposed_s)
 
     def triggered(self, trigger: Trigger) -> None:
         """Note a trigger."""
@@ -111,6 +140,11 @@ class _Numbers:
             self._lone.append(_key(trigger))
             self._votes.clear()
         self._triggered_s.append(trigger.received_s)
+        self._heard.append(_key(trigger))
+        if self._known is not None and self._known[0] == trigger.plc_boot_id:
+            number = (trigger.trigger_id + self._known[1]) % _WRAP
+            if number in self._exposed_s:
+                self._met(self._exposed_s[number])
 
     def fits(self, trigger: Trigger, frame: Frame) -> bool | None:
         """Whether a frame in a trigger's window is the one that is meant; None: that is not known."""
@@ -128,7 +162,8 @@ class _Numbers:
                 return None
             if not paused or self._may_be_late(trigger, number):
                 return False
-        elif not paused:
+            self._known = None  # no message is so late: the numbers are off
+        if not paused or self._is_preceded(trigger, frame):
             return None
         self._known = pair
         return True
@@ -165,16 +200,53 @@ class _Numbers:
             self._votes.clear()
             self._beside.clear()
 
+    def _met(self, exposed_s: float) -> None:
+        """An exposure of that time waits for no message any more."""
+        if exposed_s in self._waiting_s:
+            self._waiting_s.remove(exposed_s)
+
     def _is_alone(self, frame: Frame) -> bool:
         """Whether it lies in the window of one trigger only."""
         at = frame.exposed_s
         before_s, after_s = self._before_s, self._after_s
         return sum(came - before_s <= at <= came + after_s for came in self._triggered_s) <= 1
 
+    def _is_preceded(self, trigger: Trigger, frame: Frame) -> bool:
+        """Whether the trigger may mean an earlier exposure than that one, which no part has taken."""
+        earlier = (at for at in self._waiting_s if at < frame.exposed_s)
+        return any(trigger.received_s - at < DELAY_LIMIT_S for at in earlier)
+
     def _may_be_late(self, trigger: Trigger, number: int) -> bool:
         """Whether the trigger may mean an earlier exposure than the one that has just been made."""
         at = self._exposed_s.get(number)
         return at is not None and trigger.received_s - at < DELAY_LIMIT_S
+
+
+class _Pace:
+    """How long after an exposure its message and its picture come."""
+
+    def __init__(self) -> None:
+        self._messages_s: deque[float] = deque(maxlen=USUAL)
+        self._pictures_s: deque[float] = deque(maxlen=USUAL)
+
+    def came(self, frame: Frame, now_s: float) -> None:
+        """Note a picture."""
+        self._pictures_s.append(now_s - frame.exposed_s)
+
+    def belonged(self, trigger: Trigger, frame: Frame) -> None:
+        """Note a part that is certain."""
+        self._messages_s.append(trigger.received_s - frame.exposed_s)
+
+    def doubted_until_s(self, trigger: Trigger, frame: Frame) -> float:
+        """Until when the picture of a later exposure may come that the message means as well.
+
+        Always past where the exposure lies no farther before its message than usual.
+        """
+        behind_s = trigger.received_s - frame.exposed_s
+        leads_s = self._messages_s or (0.0,)
+        if behind_s <= max(0.0, median(leads_s)) + JITTER_S:
+            return -math.inf
+        return trigger.received_s - min(0.0, *leads_s) + max(self._pictures_s) + JITTER_S
 
 
 class FrameBuffer:
@@ -184,27 +256,28 @@ class FrameBuffer:
         self._acquisition = acquisition
         self._clock = clock
         self._changed = Condition()
+        before_s, after_s = acquisition.before_ms / 1000, acquisition.after_ms / 1000
         self._recent: deque[Frame] = deque()
+        self._kept_s = before_s + after_s + HANDLING_S
+        self._dropped_s = -math.inf
+        """When the last of those was exposed that are no longer kept."""
         self._slots: dict[Key, _Slot] = {}
         self._closed = False
-        self._numbers = _Numbers(acquisition.before_ms / 1000, acquisition.after_ms / 1000)
-        self.unclaimed = 0
-        """Exposures of a wire-triggered camera that belonged to no trigger."""
+        self._numbers, self._pace = _Numbers(before_s, after_s), _Pace()
 
     def put(self, frame: Frame) -> None:
         """Take the newest frame and give it to the trigger that waits for it, if one does."""
         with self._changed:
             self._numbers.exposed(frame)
+            self._pace.came(frame, self._clock())
             slot = self._waiting(frame)
             if slot is not None:
                 slot.frames.append(frame)
                 self._changed.notify_all()
                 if self._is_wired:
+                    self._numbers.taken(frame)
                     return
-            self._recent.append(frame)
-            if len(self._recent) > RECENT:
-                self._recent.popleft()
-                self.unclaimed += self._is_wired
+            self._keep(frame)
 
     def expect(self, trigger: Trigger, captures: int = 1) -> None:
         """Open the slot of an accepted trigger to whose part so many frames belong.
@@ -216,6 +289,9 @@ class FrameBuffer:
         received = trigger.received_s
         slot = _Slot(trigger, received - before, received + window.after_ms / 1000, captures)
         with self._changed:
+            if not self._is_wired and slot.first_s <= self._dropped_s:
+                # the first of its frames may be gone, and none of the others is meant
+                slot.last_s = -math.inf
             inside = [frame for frame in self._recent if slot.spans(frame)]
             if self._is_wired:
                 self._numbers.triggered(trigger)
@@ -225,6 +301,7 @@ class FrameBuffer:
                 slot.passed_over = len(inside) < near
                 for frame in inside:
                     self._recent.remove(frame)
+                    self._numbers.taken(frame)
             slot.frames = inside if self._is_wired else inside[:captures]
             self._slots[_key(trigger)] = slot
 
@@ -236,16 +313,16 @@ class FrameBuffer:
         """
         with self._changed:
             slot = self._slots[_key(trigger)]
-            while slot.lacks and not self._closed:
-                remaining = slot.last_s + HAND_OVER_S - self._clock()
-                if remaining <= 0:
-                    break
+            while (remaining := self._open_until_s(slot) - self._clock()) > 0 and not self._closed:
                 self._changed.wait(remaining)
             del self._slots[_key(trigger)]
+            if remaining > 0:
+                return ()  # closed before it was decided
             if not self._is_wired:
                 return () if slot.lacks else tuple(slot.frames)
             if self._is_certain(slot):
                 self._numbers.agreed()
+                self._pace.belonged(trigger, slot.frames[0])
                 return tuple(slot.frames)
             if slot.frames or slot.passed_over:
                 self._numbers.disagreed(trigger)
@@ -271,6 +348,24 @@ class FrameBuffer:
     @property
     def _is_wired(self) -> bool:
         return self._acquisition.mode == "wire"
+
+    def _keep(self, frame: Frame) -> None:
+        """Keep a frame for triggers that are still to come, and drop what is too old for them."""
+        self._recent.append(frame)
+        while len(self._recent) > RECENT and (
+            frame.exposed_s - self._recent[0].exposed_s > self._kept_s
+            or sum(one.image.nbytes for one in self._recent) > RECENT_BYTES
+        ):
+            self._dropped_s = self._recent.popleft().exposed_s
+
+    def _open_until_s(self, slot: _Slot) -> float:
+        """Until when frames may come that decide what belongs to a part."""
+        end_s = slot.last_s + HAND_OVER_S
+        if slot.lacks:
+            return end_s
+        if not self._is_wired:
+            return -math.inf
+        return min(end_s, self._pace.doubted_until_s(slot.trigger, slot.frames[0]))
 
     def _is_certain(self, slot: _Slot) -> bool:
         """Whether a part has one picture, and that is its own."""
@@ -306,3 +401,7 @@ class FrameBuffer:
 
 def _key(trigger: Trigger) -> Key:
     return trigger.plc_boot_id, trigger.trigger_id
+
+
+def _trigger_of(frame: Frame, boot_id: int, difference: int) -> Key:
+    return boot_id, (frame.index - difference) % _WRAP

@@ -6,12 +6,12 @@ import os
 import queue
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import cv2
 import numpy as np
-import structlog
 
 from inspector.cameras.folder import WatchedFolder
 from inspector.cameras.footage import read_picture
@@ -35,11 +35,10 @@ from inspector.checkspecs import (
     check_name,
 )
 from inspector.config import Broker, LineConfig, StationConfig
-from inspector.contract import StatePayload, record_fields
+from inspector.contract import StatePayload
 from inspector.control import draw_boot_id
-from inspector.domain import Cause
 from inspector.duty import Duty
-from inspector.errors import InputError, InspectorError
+from inspector.errors import InputError
 from inspector.expectation import LocateByPhoto
 from inspector.issue import Issuer, reference
 from inspector.knownparts import known_parts
@@ -51,23 +50,23 @@ from inspector.recipe import Recipe, load_recipe
 from inspector.records.challenges import challenge_runs
 from inspector.records.database import open_engine
 from inspector.records.evidence import EvidenceStore
-from inspector.records.journal import Journal, Leftover, read_leftover
+from inspector.records.halted import HaltFile
+from inspector.records.journal import Journal, read_leftover
 from inspector.records.outbox import Outbox
-from inspector.records.recordedkeys import recorded_keys
 from inspector.records.recorder import SPILL_NAME, TOOLS_SPILL_NAME, DatabaseRecorder
 from inspector.records.requests import Requests
+from inspector.records.spill import spilled_parts
 from inspector.records.store import RecipeShelf, RecipeStore
+from inspector.recovery import recover, unrecorded
 from inspector.runtimes.judge import DifferenceJudge
 from inspector.runtimes.load import load_anomaly, load_classifier, load_detector, load_judge
 from inspector.sim.camera import SimulatedSource
-from inspector.station import Station, aborted
+from inspector.station import Station
 from inspector.uplink import Uplink
 from inspector.views import prove_cameras
 
 MIN_CONFIDENCE = 0.05
 """Of detections at the line."""
-
-log = structlog.get_logger(__name__)
 
 
 def build_station(
@@ -239,56 +238,60 @@ def build_live_station(
         raise InputError(
             f"station '{station.name}' has no camera", "Add one under 'cameras' to run it live"
         )
-    lock = StationLock(config.station_dir(station), station.name)
-    recipes = StationRecipes(station, recipe_shelf(config, station))
-    try:
+    folder = config.station_dir(station)
+    # whatever fails, nothing runs: whoever corrects it may start the station at once
+    with ExitStack() as undo:
+        lock = StationLock(folder, station.name)
+        undo.callback(lock.release)
+        recipes = StationRecipes(station, recipe_shelf(config, station))
         recipes.shelf.store.keep(recipe)
         if station.challenge.parts is not None:
             known_parts(station.challenge.parts, recipe.recipe_id)
-    except InspectorError:
-        # nothing runs: whoever corrects it may start the station at once
-        lock.release()
-        raise
-    boot_id = draw_boot_id()
-    leftover = read_leftover(config.station_dir(station))
-    journal = Journal(config.station_dir(station), boot_id, station.records.journal_fsync)
-    inbox: queue.SimpleQueue[Inbound] = queue.SimpleQueue()
-    requests = Requests(station.name, inbox.put)
-    uplink = Uplink.of(station, boot_id, journal.note)
-    outbox = uplink.outbox if uplink is not None else None
-    evidence = build_evidence(config, station)
-    recorder = build_recorder(
-        config, station, journal.recorded, requests, outbox, evidence, spill=SPILL_NAME
-    )
-    recorder.start()
-    if simulated is None:
-        simulated = any(camera.kind in ("sim", "file") for camera in station.cameras)
-    issuer = Issuer(
-        station.name,
-        boot_id,
-        reference(recipe),
-        simulated=simulated or station.mode == "commissioning",
-    )
-    _recover(_unrecorded(leftover, config, station), issuer, recorder, journal)
-    if cameras is None:
-        cameras = {camera.name: build_camera(camera) for camera in station.cameras}
-    duty = _duty(config, station)
-    line = StationLine(
-        station,
-        build_station(recipe, station, live=True),
-        cameras,
-        journal,
-        recorder,
-        issuer,
-        None if station.broker is None else _plc_maker(station.broker, station),
-        duty=duty,
-        recipes=recipes,
-        inbox=inbox,
-        tell=requests.answer,
-    )
-    if uplink is not None:
-        uplink.show(config, station, line.status, lambda: line.reporter.last)
-    return LiveStation(station, line, recorder, journal, lock, uplink, evidence, duty)
+        boot_id = draw_boot_id()
+        leftover, spilled = read_leftover(folder), spilled_parts(folder / SPILL_NAME)
+        journal = Journal(folder, boot_id, station.records.journal_fsync)
+        undo.callback(journal.close)
+        inbox: queue.SimpleQueue[Inbound] = queue.SimpleQueue()
+        requests = Requests(station.name, inbox.put)
+        uplink = Uplink.of(station, boot_id, journal.note)
+        outbox = uplink.outbox if uplink is not None else None
+        evidence = build_evidence(config, station)
+        recorder = build_recorder(
+            config, station, journal.recorded, requests, outbox, evidence, spill=SPILL_NAME
+        )
+        undo.callback(recorder.close)
+        recorder.start()
+        if simulated is None:
+            simulated = any(camera.kind in ("sim", "file") for camera in station.cameras)
+        issuer = Issuer(
+            station.name,
+            boot_id,
+            reference(recipe),
+            simulated=simulated or station.mode == "commissioning",
+        )
+        url = config.database_url(station)
+        recover(unrecorded(leftover, spilled, url, station.name), issuer, recorder, journal)
+        if cameras is None:
+            cameras = {camera.name: build_camera(camera) for camera in station.cameras}
+        duty = _duty(config, station)
+        line = StationLine(
+            station,
+            build_station(recipe, station, live=True),
+            cameras,
+            journal,
+            recorder,
+            issuer,
+            None if station.broker is None else _plc_maker(station.broker, station),
+            duty=duty,
+            recipes=recipes,
+            inbox=inbox,
+            tell=requests.answer,
+            halt_mark=HaltFile(folder),
+        )
+        if uplink is not None:
+            uplink.show(config, station, line.status, lambda: line.reporter.last)
+        undo.pop_all()
+        return LiveStation(station, line, recorder, journal, lock, uplink, evidence, duty)
 
 
 def recipe_shelf(config: LineConfig, station: StationConfig) -> RecipeShelf:
@@ -314,17 +317,6 @@ class StationRecipes:
         return built
 
 
-def _unrecorded(leftover: Leftover, config: LineConfig, station: StationConfig) -> Leftover:
-    """Without the parts that are recorded; the recorder has made the tables by now."""
-    if not leftover.unanswered:
-        return leftover
-    engine = open_engine(config.database_url(station), readonly=True)
-    try:
-        return leftover.without(recorded_keys(engine, station.name, leftover.boots))
-    finally:
-        engine.dispose()
-
-
 def _duty(config: LineConfig, station: StationConfig) -> Duty:
     """What the records say of the last challenge; the recorder has made the tables by now."""
     engine = open_engine(config.database_url(station), readonly=True)
@@ -343,25 +335,3 @@ def _plc_maker(
         return MqttPlc(broker, station.topic, f"inspector-{station.name}", inbox, will)
 
     return make
-
-
-def _recover(leftover: Leftover, issuer: Issuer, recorder: DatabaseRecorder, journal: Journal) -> None:
-    """Give every trigger that an earlier run accepted its one record.
-
-    All of it is written to the new journal before the old ones go: a kill meanwhile loses nothing.
-    """
-    restarted = [
-        issuer.issue(issuer.number(), trigger, aborted(Cause.STATION_RESTARTED), (), 0.0, (0.0, 0.0))
-        for trigger in leftover.unanswered
-    ]
-    for fields in (*leftover.verdicts, *map(record_fields, restarted)):
-        journal.verdict((fields["plcBootId"], fields["triggerId"]), fields)
-    for fields in leftover.acks:
-        journal.note(fields)
-    for path in leftover.files:
-        path.unlink(missing_ok=True)
-    recorder.recover((*leftover.verdicts, *leftover.acks))
-    for inspection in restarted:
-        recorder.record(inspection)
-    if restarted:
-        log.warning("station restarted with open parts", parts=len(restarted))

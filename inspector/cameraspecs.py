@@ -79,7 +79,10 @@ class FileCamera(_Camera):
 
 
 class FolderCamera(_Camera):
-    """A folder into which another program drops pictures; each new one is a frame."""
+    """A folder into which another program drops pictures; each new one is a frame.
+
+    That program also removes them after a while: all that lie there are listed at each look.
+    """
 
     kind: Literal["folder"]
     path: Path
@@ -109,7 +112,8 @@ class Acquisition(_Strict):
     mode: Literal["stream", "wire"] = "stream"
     """``stream``: the camera runs freely, the first frame exposed at or after the trigger counts.
     ``wire``: a photo-eye fires the camera; exactly one frame must lie inside the window, which must be
-    shorter than the time between two parts."""
+    shorter than the time between two parts. One that lies farther before its trigger than usual is
+    judged only when no other can be on its way from the camera any more."""
     before_ms: float = Field(default=50, ge=0)
     """How long before the receipt of the trigger the exposure may lie (``wire``)."""
     after_ms: float = Field(default=200, gt=0)

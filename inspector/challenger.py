@@ -24,7 +24,7 @@ from inspector.desk import Desk
 from inspector.domain import Inspection, RecipeRef
 from inspector.duty import Duty
 from inspector.errors import InputError, InspectorError, RetryableError
-from inspector.knownparts import KnownPart, known_parts, show
+from inspector.knownparts import known_parts, show
 from inspector.ports import Recorder
 from inspector.station import Station
 
@@ -35,7 +35,7 @@ POLL_S = 0.005
 log = structlog.get_logger(__name__)
 
 Ended = Callable[[str, str], None]
-"""Is told the outcome, ``done`` or ``failed``, and the words."""
+"""Is told the outcome, ``done``, ``failed`` or ``refused``, and the words."""
 
 
 def _utc_now() -> datetime:
@@ -125,10 +125,11 @@ class Challenger:
 
     # --- pictures ------------------------------------------------------------------------------
 
-    def begin(self, folder: Path | None, recipe: RecipeRef) -> tuple[KnownPart, ...]:
-        """The known parts of a run with pictures, which :meth:`show_pictures` then carries out.
+    def begin(self, folder: Path | None) -> Path:
+        """The folder of the known parts of a run, which :meth:`show_pictures` must then carry out.
 
-        Raises :class:`InspectorError` when there are none, or when such a run is under way.
+        Looks at no disk: it may be one that does not answer. Raises :class:`InspectorError` when there
+        is no folder, or when such a run is under way.
         """
         where = folder or self._duty.config.parts
         if where is None:
@@ -136,16 +137,15 @@ class Challenger:
                 f"station '{self._name}' has no known parts",
                 "Name their folder as 'parts' under 'challenge' in the configuration, or with --set",
             )
-        parts = known_parts(where, recipe.recipe_id)
         with self._lock:
             if self._showing:
                 raise RetryableError("a challenge is under way", "Wait for its end")
             self._showing = True
-        return parts
+        return where
 
     def show_pictures(
         self,
-        parts: Sequence[KnownPart],
+        folder: Path,
         station: Station,
         recipe: RecipeRef,
         operator: str,
@@ -154,8 +154,11 @@ class Challenger:
         stopping: Callable[[], bool],
         ended: Ended,
     ) -> None:
-        """Judge the parts between those of production, record the run, and tell how it went."""
+        """Judge the known parts between those of production, record the run, and tell how it went."""
+        failure = "refused"
         try:
+            parts = known_parts(folder, recipe.recipe_id)
+            failure = "failed"
             shown = []
             give_up_s = self._clock() + PATIENCE_S
             for part in parts:
@@ -163,7 +166,7 @@ class Challenger:
                 shown.append(show(station, part, self._sources))
         except InspectorError as error:
             # nothing is proven, and nothing refuted: whoever asked learns why
-            ended("failed", str(error))
+            ended(failure, str(error))
             return
         finally:
             with self._lock:

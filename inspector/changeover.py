@@ -86,13 +86,13 @@ class Changeover:
     def begin(self, command: PrepareRecipePayload, active: Active, answer: Answer) -> None:
         """Load a recipe in a thread of its own; :meth:`loaded` has it when it is there."""
         wanted, version = command.recipe_id, command.recipe_version
-        if self.under_way:
-            answer(Reason.NOT_READY, self.under_way)
+        if self.under_way or self.loaded() is not None:
+            answer(Reason.NOT_READY, self.under_way or "another change is just being answered")
             return
         if (wanted, version) == (active.recipe.recipe_id, active.recipe.version):
             # nothing to load, but the end is that of any other: the command may name a batch
             with self._lock:
-                self._loaded = Loaded(command, answer, Reason.ACCEPTED, "it is active already")
+                self._loaded = _already(command, answer)
             return
         self.under_way = f"the change to recipe {wanted} is under way"
         self._start("changeover", lambda: self._prepare(command, active, answer))
@@ -118,7 +118,7 @@ class Changeover:
             if recipe is None:
                 return Loaded(command, answer, Reason.UNKNOWN_RECIPE, _unknown(command))
             if reference(recipe) == active.recipe:
-                return Loaded(command, answer, Reason.ACCEPTED, "it is active already")
+                return _already(command, answer)
             if _triggers_itself(recipe) != _triggers_itself(active.station.recipe):
                 text = "it is triggered in another way: name it as the station's recipe and restart"
                 return Loaded(command, answer, Reason.LOAD_FAILED, text)
@@ -131,6 +131,10 @@ class Changeover:
             return Loaded(command, answer, Reason.LOAD_FAILED, str(error))
         found = Active(station, reference(recipe))
         return Loaded(command, answer, Reason.ACCEPTED, next=found)
+
+
+def _already(command: PrepareRecipePayload, answer: Answer) -> Loaded:
+    return Loaded(command, answer, Reason.ACCEPTED, "it is active already")
 
 
 def _unknown(command: PrepareRecipePayload) -> str:

@@ -6,6 +6,7 @@ challenge when its last part is judged, everything else at once.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -88,7 +89,9 @@ class Commands:
             command = _PAYLOADS[name].decode(message.data)
         except (ValidationError, ValueError):
             # whatever it was, the sender learns that it had no effect
-            self._send(AckPayload(accepted=False, reason=Reason.MALFORMED))
+            command_id = _command_id(message.data)
+            self._send(AckPayload(command_id=command_id, accepted=False, reason=Reason.MALFORMED))
+            log.warning("malformed command", command=name, id=command_id, bytes=len(message.data))
             return
         self._obey(name, command, partial(self._acknowledge, name, command.command_id))
 
@@ -133,7 +136,7 @@ class Commands:
         try:
             if not self._host.at_work or self._changeover.under_way:
                 raise InspectorError("the station is starting or changing its recipe", "Try again")
-            parts = self._challenger.begin(Path(str(folder)) if folder else None, active.recipe)
+            where = self._challenger.begin(Path(str(folder)) if folder else None)
         except InspectorError as error:
             # the same: whoever asked learns why it was not done
             self._tell(asked.request_id, "refused", str(error))
@@ -141,7 +144,7 @@ class Commands:
         self._start(
             "challenge",
             lambda: self._challenger.show_pictures(
-                parts,
+                where,
                 active.station,
                 active.recipe,
                 asked.user,
@@ -165,3 +168,15 @@ class Commands:
     def _note(self, name: str, reason: Reason, text: str, **fields: str) -> None:
         said = f"{name}: {reason.value}. {text}" if text else f"{name}: {reason.value}"
         self._recorder.event("info" if reason is Reason.ACCEPTED else "warning", name, said, **fields)
+
+
+def _command_id(data: bytes) -> str | None:
+    """The id of a malformed command, if it can be read, so that its sender can match the answer."""
+    if len(data) > COMMAND_LIMIT:
+        return None
+    try:
+        command_id = json.loads(data).get("commandId")
+        return AckPayload(command_id=command_id, accepted=False, reason=Reason.MALFORMED).command_id
+    except (ValueError, AttributeError, ValidationError, RecursionError):
+        # no JSON object, or an id of the wrong type: refused without it
+        return None

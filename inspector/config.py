@@ -28,13 +28,13 @@ ClockTime = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Broker(_Strict):
-    """The MQTT broker of the line."""
+    """The MQTT broker of the line. Files that are renewed are read again before the next connection."""
 
-    host: str = "127.0.0.1"
+    host: str = Field(default="127.0.0.1", min_length=1)
     port: int = Field(default=1883, gt=0, le=65535)
     username: str | None = None
     password_file: Path | None = None
@@ -43,8 +43,22 @@ class Broker(_Strict):
     """Turns TLS on."""
     cert_file: Path | None = None
     key_file: Path | None = None
-    keepalive_s: int = Field(default=5, gt=0)
-    reconnect_s: float = Field(default=1.0, gt=0)
+    """May be left out where the certificate's file holds the key as well."""
+    keepalive_s: int = Field(default=5, gt=0, le=65535)
+    reconnect_s: float = Field(default=1.0, gt=0, le=3600)
+
+    @model_validator(mode="after")
+    def _nothing_is_ignored(self) -> Self:
+        if self.key_file is not None and self.cert_file is None:
+            raise ValueError("'key_file' is the key of no certificate: name that as 'cert_file'")
+        if self.cert_file is not None and self.ca_file is None:
+            raise ValueError(
+                "'cert_file' without 'ca_file' would be a connection without TLS: name the "
+                "certificate of the authority as 'ca_file'"
+            )
+        if self.password_file is not None and self.username is None:
+            raise ValueError("'password_file' is the password of nobody: state the 'username'")
+        return self
 
 
 class Archive(_Strict):
@@ -81,9 +95,9 @@ class Records(_Strict):
     flush_ms: float = Field(default=250, gt=0)
     """How long a batch may wait to fill."""
     journal_fsync: bool = False
-    """Flush the journal to the disk for each trigger and verdict. Without it a power cut can lose what
-    the system had not yet written out, usually the last 30 s, and SQLite the commits since its last
-    checkpoint; a killed process loses nothing."""
+    """Flush the journal to the disk for each trigger and verdict, and SQLite's for each batch. Without
+    it a power cut can lose what the system had not yet written out, usually the last 30 s; a killed
+    process loses nothing."""
 
 
 class Evidence(_Strict):
@@ -347,7 +361,7 @@ def load_config(path: Path) -> LineConfig:
 
 def _doubles(config: LineConfig) -> Iterator[tuple[Location, str]]:
     """What two would answer to."""
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[str, ...]] = set()
     place: Location
     for number, station in enumerate(config.stations):
         for key in ("name", "topic"):
@@ -355,6 +369,10 @@ def _doubles(config: LineConfig) -> Iterator[tuple[Location, str]]:
             if named in seen:
                 yield ("stations", number, key), f"two stations have the {key} '{named[1]}'"
             seen.add(named)
+        for key, called, message in _known_to_the_broker(station):
+            if called in seen:
+                yield ("stations", number, key), message
+            seen.add(called)
         recipes = [station.recipe.name, *(path.name for path in station.recipes)]
         for index, recipe in enumerate(recipes):
             if recipe in recipes[:index]:
@@ -365,3 +383,18 @@ def _doubles(config: LineConfig) -> Iterator[tuple[Location, str]]:
             if name in names[:index]:
                 place = ("stations", number, "cameras", index, "name")
                 yield place, f"two cameras of station '{station.name}' are called '{name}'"
+
+
+def _known_to_the_broker(station: StationConfig) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    """The keys that name a station's clients there, the names in full, and what is wrong with two."""
+    broker, scada = station.broker, station.sparkplug
+    if broker is None:
+        return
+    where = (broker.host, str(broker.port))
+    for client in ("", "-archive", *(("-sparkplug",) if scada else ())):
+        called = f"inspector-{station.name}{client}"
+        yield "name", (*where, called), f"two clients of the broker would have the id '{called}'"
+    if scada is not None:
+        node = scada.edge_node or station.name
+        message = f"two stations are the edge node '{node}' of the group '{scada.group}'"
+        yield "sparkplug", (*where, scada.group, node), message

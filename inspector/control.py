@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
+from threading import Lock
 from typing import Literal
 
 import structlog
@@ -31,6 +32,7 @@ from inspector.domain import Health, Level, Trigger, worst
 from inspector.errors import StorageError
 from inspector.ports import (
     Asked,
+    HaltMark,
     Inbound,
     Journal,
     LinkDown,
@@ -84,10 +86,11 @@ class Control:
         start: Callable[[str, Callable[[], None]], None],
         tell: Callable[[int, str, str], None],
         stopping: Callable[[], bool],
+        halt_mark: HaltMark | None = None,
     ) -> None:
         """``accept`` takes over an accepted trigger. ``swap`` makes another station judge from the next
         part on; false while a part is on its way. ``start``, ``tell`` and ``stopping`` are those of
-        :class:`~inspector.commands.Commands`.
+        :class:`~inspector.commands.Commands`. Without a ``halt_mark`` a restart ends a halt.
         """
         self._desk, self._journal, self._recorder, self._plc = desk, journal, recorder, plc
         self._active_now, self._mode, self._boot_id = active, mode, boot_id
@@ -101,7 +104,15 @@ class Control:
         """Why a challenge is wanted, in words."""
         self._clock, self._accept = clock, accept
         self._watch = ClockWatch()
-        self._conditions = Conditions(linked=plc is None, free_running=free_running)
+        self._halt_mark = halt_mark
+        halted = halt_mark is not None and halt_mark.is_set
+        self._conditions = Conditions(linked=plc is None, free_running=free_running, halted=halted)
+        if halted:
+            text = "The station was halted when its process ended, and is so until 'reset'."
+            recorder.event("warning", "halted", text)
+        self.publishing = Lock()
+        """Held from the last question whether a part :meth:`halts` until its verdict is out: after the
+        acknowledgement of ``halt`` none goes out that did not know of it."""
         self._warm = False
         self._needs_plc = plc is not None and not free_running
         self.state = StateName.PREOPERATIONAL
@@ -205,7 +216,7 @@ class Control:
         elif self._alarms.holds:
             fault, code = self._alarms.current.text, self._alarms.current.code
         elif self._watching.holds:
-            fault, code = self._watching.health.text, DRIFT_ERROR
+            fault, code = self._watching.holds, DRIFT_ERROR
         self._lack = self._challenger.lack(self.active.recipe)
         alive = not self._needs_plc or now - self._plc_heard_s < HEARTBEAT_DEAD_S
         self._conditions = replace(
@@ -250,10 +261,10 @@ class Control:
             self._journal_fault = ""
 
     def _trigger(self, message: Received) -> None:
-        admission = self._desk.admit(message, self.admitting)
+        admission = self._desk.admit(message, self.admitting, self._clock())
         if admission.trigger is not None:
             try:
-                self._journal.accept(admission.trigger)
+                self._journal.accept(admission.trigger, self.active.recipe)
             except StorageError as error:
                 # without a journal a kill would lose the part: take it back and refuse
                 self.journal_failed(error)
@@ -309,8 +320,10 @@ class Control:
     def admitting(self) -> StateName:
         """The state as it counts for a trigger, ahead of the tick that will publish it.
 
-        A change of the recipe admits nothing, and what is not proven challenge parts alone.
+        A halt and a change of the recipe admit nothing, and what is not proven challenge parts alone.
         """
+        if self._conditions.halted:
+            return StateName.HALTED
         ready = self.state in (StateName.READY, StateName.CONTINUOUS_EXECUTION)
         held = self._unproven or bool(self._changing)
         return StateName.INITIALIZED if ready and held else self.state
@@ -336,13 +349,26 @@ class Control:
         self._leaving = True
 
     def halt(self, on: bool) -> None:
-        """Halt until a reset."""
+        """Halt until a reset, which a restart of the process is not."""
         if not on:
             self._watching.restart()
             self._alarms.restart()
-        else:
-            self._halted_s = self._clock()
-        self._conditions = replace(self._conditions, halted=on)
+        with self.publishing:
+            if on:
+                self._halted_s = self._clock()
+            self._conditions = replace(self._conditions, halted=on)
+        self._mark_halt(on)
+
+    def _mark_halt(self, on: bool) -> None:
+        if self._halt_mark is None:
+            return
+        try:
+            self._halt_mark.set(on)
+        except StorageError as error:
+            # the command is obeyed all the same; somebody must know what a restart would make of it
+            would = "forget that the station is halted" if on else "find the station halted again"
+            text = f"A restart of the process would {would}: {error}"
+            self._recorder.event("error", "halt-mark", text)
 
     def _change_recipe(self) -> None:
         """Let what has been loaded become active, between two parts, and answer the command."""

@@ -53,7 +53,8 @@ class Daemon:
         """Inspect until told to stop, or until every camera has come to the end of its recording.
 
         Raises what ended a station: an :class:`~inspector.errors.InspectorError`, or an exception that
-        nobody foresaw. The other stations are then stopped in good order.
+        nobody foresaw. The other stations are then stopped in good order. Of several exceptions the
+        first is raised, and all are in the log.
         """
         metrics: MetricsServer | None = None
         try:
@@ -76,9 +77,11 @@ class Daemon:
                 self._tell()
         finally:
             self.manager.stopping()
-            self._stop()
+            failures = self._stop()
             if metrics is not None:
                 metrics.close()
+        if failures:
+            raise failures[0]
 
     def _check(self) -> None:
         for live in self._started:
@@ -149,15 +152,20 @@ class Daemon:
 
     # --- the end -----------------------------------------------------------------------------
 
-    def _stop(self) -> None:
-        """All stations at once: each finishes what it has in flight. The first exception is raised."""
+    def _stop(self) -> list[BaseException]:
+        """All stations at once: each finishes what it has in flight. Returns what went wrong there."""
         for live in self._started:
             live.line.control.leave()
         waiting = self._built[len(self._started) :]
         ends: list[Callable[[], None]] = [live.stop for live in self._started]
         ends += [live.abandon for live in waiting]
         if not ends:
-            return
+            return []
+        failures: list[BaseException] = []
         with ThreadPoolExecutor(len(ends), thread_name_prefix="stop") as pool:
-            for done in [pool.submit(end) for end in ends]:
-                done.result()
+            for live, done in zip(self._built, [pool.submit(end) for end in ends], strict=True):
+                error = done.exception()
+                if error is not None:
+                    log.error("station failed", station=live.config.name, problem=str(error))
+                    failures.append(error)
+        return failures

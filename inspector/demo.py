@@ -24,7 +24,7 @@ from inspector.cameraspecs import SimulatedCamera
 from inspector.config import Broker, LineConfig, StationConfig
 from inspector.desk import Counters
 from inspector.domain import GRAVITY, Health, HealthLevel
-from inspector.errors import DefectError, InputError, OutsideError, RetryableError
+from inspector.errors import DefectError, InputError, OutsideError
 from inspector.livestation import LiveStation
 from inspector.records.database import open_engine
 from inspector.records.queries import count
@@ -219,7 +219,8 @@ class Demonstration:
             part_id = f"P{index + 1:06d}"
             self.tally.expect(part_id, fault)
             camera.fire(image)
-            self._trigger(plc, part_id)
+            # sent in any state: a real PLC would reject a part unseen while the station is not Ready
+            plc.trigger(part_id, check=False)
             if self._challenge is not None:
                 self._challenge.part(index + 1)
             self._heed(live.line.watching.health, index + 1, light, say)
@@ -268,13 +269,6 @@ class Demonstration:
         """The line that is filmed: belt, light and metal are those of the configured camera."""
         camera = self._station.cameras[0]
         return camera.seed if isinstance(camera, SimulatedCamera) else self._options.seed
-
-    def _trigger(self, plc: SimPlc, part_id: str) -> None:
-        try:
-            plc.trigger(part_id)
-        except RetryableError:
-            # a real PLC would reject the part unseen and go on; so does this one
-            plc.trigger(part_id, check=False)
 
     def _plan(self) -> Iterator[FaultKind]:
         options = self._options

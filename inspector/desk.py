@@ -111,8 +111,12 @@ class Desk:
     _counts: Counter[str] = field(default_factory=Counter)
     _last: Key = (0, 0)
 
-    def admit(self, message: Received, state: StateName) -> Admission:
-        """Decide on a message on ``cmd/trigger``; the caller journals before it answers."""
+    def admit(self, message: Received, state: StateName, now_s: float) -> Admission:
+        """Decide on a message on ``cmd/trigger``; the caller journals before it answers.
+
+        ``now_s``, on the monotonic clock: a message may have waited, and what goes out again goes out
+        now.
+        """
         with self._lock:
             self._counts["received"] += 1
             try:
@@ -126,7 +130,7 @@ class Desk:
             if known is not None:
                 if known.trigger.part_id != payload.part_id:
                     return self._refuse(Reason.CONFLICT, ids)
-                again = None if state is StateName.HALTED else self._in_time(known, message.at_s)
+                again = None if state is StateName.HALTED else self._in_time(known, now_s)
                 return self._refuse(Reason.DUPLICATE, ids, again)
             self._count_gap(key)
             if state is not StateName.READY:

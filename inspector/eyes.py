@@ -14,7 +14,7 @@ from inspector.errors import CameraError, FootageError, PictureError
 from inspector.ports import Camera, Reachable, Recorder
 
 SILENT_S = 1.5
-"""A continuous camera that delivers nothing for so long is lost."""
+"""A continuous camera that delivers no picture that can be read for so long is lost."""
 MAX_BACKOFF = 10
 """The pause between attempts doubles up to so many times the first."""
 
@@ -37,11 +37,13 @@ class Eye:
         self.name = name
         self._camera, self._reconnect_s, self._take = camera, reconnect_s, take
         self._recorder, self._clock = recorder, clock
-        # a camera that a photo-eye fires is silent until the first part
-        self.up = not camera.continuous
+        # one that a photo-eye fires is silent until the first part: it says itself whether it is there
+        self.up = not camera.continuous and not isinstance(camera, Reachable)
         self.ended = False
         """The recording is over."""
         self._problem = ""
+        self._good = True
+        """Whether the last picture could be read."""
         self._heard_s = clock()
 
     @property
@@ -56,20 +58,23 @@ class Eye:
         """Read frames until the source ends or ``stopping`` is set."""
         pause = self._reconnect_s
         last: Frame | None = None
+        fired = not self._camera.continuous
+        if fired and isinstance(self._camera, Reachable) and self._camera.reached():
+            self._note_live()
         while not stopping.is_set():
             try:
                 frame = self._camera.read()
             except PictureError as error:
-                # its part goes to review; the camera delivers, so the station goes on
-                self._note_live()
-                self._recorder.event("warning", "bad-picture", str(error), camera=self.name)
-                log.warning("bad picture", camera=self.name, problem=str(error))
+                # its part goes to review, and a camera that was fired delivers: the station goes on
+                if fired:
+                    self._note_live()
+                self._note_bad(str(error))
                 continue
             except (CameraError, FootageError) as error:
                 # the line goes on, its state says so, and the camera is tried again
                 self._note_lost(str(error))
                 stopping.wait(pause)
-                if self._camera.continuous or not isinstance(self._camera, Reachable):
+                if not fired or not isinstance(self._camera, Reachable):
                     pause = min(pause * 2, self._reconnect_s * MAX_BACKOFF)
                     continue
                 # no frame will tell: the next comes with a part, for which the station must be ready
@@ -82,6 +87,7 @@ class Eye:
                 self.ended = True
                 return
             self._note_live()
+            self._good = True
             pause = self._reconnect_s
             frame, last = _marked(frame, last), frame
             self._take(frame)
@@ -95,6 +101,13 @@ class Eye:
             self._recorder.event("error", "camera-lost", problem, camera=self.name)
             log.error("camera lost", camera=self.name, problem=problem)
         self.up, self._problem = False, problem
+
+    def _note_bad(self, problem: str) -> None:
+        # a camera that sends nothing else would fill the records
+        if self._good:
+            self._recorder.event("warning", "bad-picture", problem, camera=self.name)
+            log.warning("bad picture", camera=self.name, problem=problem)
+        self._good = False
 
     def _note_live(self) -> None:
         if self._problem:

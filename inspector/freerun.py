@@ -66,10 +66,12 @@ def own_trigger(
     station: Station, frame: Frame, count: int, first_trigger: int, deadline_s: float
 ) -> Trigger:
     """The trigger of the ``count``-th part (from 1) that a source's own picture raised."""
+    # a file may be called what no PLC can read
+    source = "".join(c if " " <= c <= "~" else "_" for c in frame.source[:SOURCE_LIMIT])
     return Trigger(
         0,
         (first_trigger + count - 1) & 0xFFFFFFFF,
-        f"{frame.source[:SOURCE_LIMIT]}#{count}",
+        f"{source}#{count}",
         frame.exposed_s,
         deadline_s,
         station.recipe.recipe_id,

@@ -47,11 +47,13 @@ class Issuer:
         frames: tuple[Frame, ...],
         age_s: float,
         timings_ms: tuple[float, float],
+        *,
+        recipe: RecipeRef | None = None,
     ) -> Inspection:
         """The inspection of one part.
 
         ``number`` is from :meth:`number`, ``age_s`` the verdict's age in seconds, ``timings_ms``
-        acquisition and processing in milliseconds.
+        acquisition and processing in milliseconds. ``recipe`` is by default the active one.
         """
         return Inspection(
             result_id=f"{self.boot_id:08x}-{number}",
@@ -59,7 +61,7 @@ class Issuer:
             station=self.station,
             station_boot_id=self.boot_id,
             trigger=trigger,
-            recipe=self.recipe,
+            recipe=recipe or self.recipe,
             judgement=judged.judgement,
             result_state=judged.result_state,
             findings=judged.findings,

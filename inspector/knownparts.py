@@ -16,7 +16,7 @@ from inspector.station import Station
 
 @dataclass(frozen=True, slots=True)
 class KnownPart:
-    """A part whose truth is known, as pictures: one a camera."""
+    """A part whose truth is known, as pictures: those of the first camera, of the second, and so on."""
 
     name: str
     expected: str
@@ -26,7 +26,8 @@ class KnownPart:
 def known_parts(folder: Path, recipe_id: str) -> tuple[KnownPart, ...]:
     """The parts in ``good`` and ``faulty``, below ``folder`` or its subfolder of the recipe's name.
 
-    Each entry is a picture, or a folder with the pictures of one part, in the order of the cameras.
+    Each entry is a picture, or a folder with the pictures of one part, in the order of the cameras, of
+    each as many as the recipe's ``captures``.
     Raises :class:`InputError` when one of the two folders has none: only both prove anything.
     """
     parts: list[KnownPart] = []
@@ -67,12 +68,20 @@ def _is_picture(path: Path) -> bool:
 def show(station: Station, known: KnownPart, sources: Sequence[str] = ()) -> ChallengePart:
     """Let the station judge one known part; ``sources`` are the names of its cameras, in order.
 
-    Raises :class:`~inspector.errors.FootageError` for a picture that cannot be read.
+    Raises :class:`~inspector.errors.FootageError` for a picture that cannot be read, and
+    :class:`InputError` for more pictures than the cameras make of a part: nothing would look at them.
     """
+    captures = station.recipe.text.captures
+    count, most = len(known.pictures), len(sources) * captures
+    if sources and count > most:
+        raise InputError(
+            f"known part {known.name} has {count} pictures, and the station makes {most} of a part",
+            f"Leave {most} in its folder, in the order of the cameras",
+        )
     frames = tuple(
         Frame(
             read_picture(path),
-            sources[number] if number < len(sources) else known.name,
+            sources[number // captures] if sources else known.name,
             0,
             0.0,
             recorded=True,

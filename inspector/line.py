@@ -39,7 +39,7 @@ from inspector.errors import InspectorError, StorageError
 from inspector.eyes import Eye
 from inspector.freerun import Crossings
 from inspector.issue import Issuer
-from inspector.ports import Asked, Camera, Inbound, Journal, Plc, Recorder
+from inspector.ports import Asked, Camera, HaltMark, Inbound, Journal, Plc, Recorder
 from inspector.recipe import CrossingTrigger
 from inspector.reporting import Reporter
 from inspector.shadow import Shadow
@@ -52,7 +52,7 @@ from inspector.watching import Watching
 TICK_S = 0.05
 STATUS_S = 0.5
 STUCK_S = 5.0
-"""A part under inspection for longer stops the heartbeat."""
+"""A part under inspection for longer, and for longer than twice its deadline, stops the heartbeat."""
 FAREWELL_S = 0.25
 FAILURES_LIMIT = 10
 """Frames of a free-running line in a row that may fail to be searched for parts."""
@@ -75,6 +75,13 @@ class _Bench:
     """One inspecting or searching thread's place; ``since_s`` is 0 while it is idle."""
 
     since_s: float = 0.0
+    limit_s: float = STUCK_S
+    """What takes longer is stuck."""
+
+    def is_stuck(self, now_s: float) -> bool:
+        """Whether it has worked on one thing for longer than that."""
+        since_s = self.since_s  # looked at once: its thread may become idle meanwhile
+        return since_s > 0 and now_s - since_s > self.limit_s
 
 
 class StationLine:
@@ -95,15 +102,17 @@ class StationLine:
         recipes: Recipes | None = None,
         inbox: queue.SimpleQueue[Inbound] | None = None,
         tell: Callable[[int, str, str], None] = lambda _id, _outcome, _text: None,
+        halt_mark: HaltMark | None = None,
     ) -> None:
         """Nothing runs yet. ``plc`` makes the link, given the inbox and the last will; ``duty`` knows
         the last challenge; ``recipes`` are those to change to; requests of the records come through
-        ``inbox`` and are answered by ``tell``, with number, outcome and words.
+        ``inbox`` and are answered by ``tell``, with number, outcome and words; ``halt_mark`` is that of
+        :class:`~inspector.control.Control`.
         """
         self.config, self.clock = config, clock
         self.frames_dropped = 0
         """Frames of a free-running camera that came faster than they could be searched for parts."""
-        self._journal, self._recorder, self._issuer = journal, recorder, issuer
+        self._journal, self._recorder, self._issuer, self._tell = journal, recorder, issuer, tell
         recipe, boot_id = issuer.recipe, issuer.boot_id
         self._active = Active(station, recipe)
         self._own = threading.Lock()
@@ -121,7 +130,8 @@ class StationLine:
         self._inbox = inbox or queue.SimpleQueue()
         self._jobs: queue.Queue[_Job | None] = queue.Queue(config.queue)
         self._frames: queue.Queue[Frame | None] = queue.Queue(2)
-        self._benches, self._search = [_Bench() for _ in range(config.workers)], _Bench()
+        self._benches = [_Bench() for _ in range(config.workers)]
+        self._search = _Bench(limit_s=_limit_s(config.deadline_ms / 1000))
         self._threads = Threads(station=config.name)
         self._stopping = threading.Event()
         self._next_status_s = 0.0
@@ -164,6 +174,7 @@ class StationLine:
             start=self._threads.start,
             tell=tell,
             stopping=self._stopping.is_set,
+            halt_mark=halt_mark,
         )
         self.shadow = Shadow(
             recipes or NoRecipes(),
@@ -237,8 +248,7 @@ class StationLine:
             eye.close()
         for buffer in self._buffers.values():
             buffer.close()
-        for _ in self._benches:
-            put_last(self._jobs)
+        put_last(self._jobs)
         put_last(self._frames)
         for thread in self._threads.started:
             thread.join(max(0.1, deadline - self.clock()))
@@ -281,7 +291,10 @@ class StationLine:
                 message = self._inbox.get(timeout=TICK_S)
             except queue.Empty:
                 message = None
-            if isinstance(message, Asked) and message.kind == "shadow":
+            if isinstance(message, Asked) and not isinstance(message.arguments, Mapping):
+                # rows are written by other programs, and their column takes any JSON
+                self._tell(message.request_id, "refused", "Its arguments are no object.")
+            elif isinstance(message, Asked) and message.kind == "shadow":
                 self.shadow.ask(message)
             elif message is not None:
                 self.control.handle(message)
@@ -301,9 +314,7 @@ class StationLine:
         return Signs(self._lost_cameras(), up, astray, self._stuck(now))
 
     def _stuck(self, now: float) -> bool:
-        limit = max(STUCK_S, 2 * self.config.deadline_ms / 1000)
-        benches = (*self._benches, self._search)
-        return any(bench.since_s and now - bench.since_s > limit for bench in benches)
+        return any(bench.is_stuck(now) for bench in (*self._benches, self._search))
 
     @property
     def progressing(self) -> bool:
@@ -389,7 +400,7 @@ class StationLine:
             expected = self.desk.next_expected()
             trigger = replace(part.trigger, challenge=expected)
             try:
-                self._journal.accept(trigger)
+                self._journal.accept(trigger, self._active.recipe)
             except StorageError as error:
                 # nothing may be accepted that a kill would lose; the state says why
                 self.control.journal_failed(error)
@@ -421,10 +432,12 @@ class StationLine:
 
     def _work(self, bench: _Bench) -> None:
         while (job := self._jobs.get()) is not None:
+            bench.limit_s = _limit_s(job.trigger.deadline_s)
             bench.since_s = self.clock()
             self._process(job)
             bench.since_s = 0.0
             self._jobs.task_done()
+        put_last(self._jobs)  # the next thread's end: the queue may be shorter than their number
 
     def _process(self, job: _Job) -> None:
         started = self.clock()
@@ -470,3 +483,8 @@ class StationLine:
     def _forget_frames(self, trigger: Trigger) -> None:
         for buffer in self._buffers.values():
             buffer.forget(trigger)
+
+
+def _limit_s(deadline_s: float) -> float:
+    """How long a part of that deadline may take: slow is not stuck."""
+    return max(STUCK_S, 2 * min(deadline_s, LONGEST_STOP_S))

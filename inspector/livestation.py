@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -94,7 +94,10 @@ class LiveStation:
         self.line.check()
 
     def stop(self) -> None:
-        """Finish the parts in flight, say goodbye, store what is waiting."""
+        """Finish the parts in flight, say goodbye, store what is waiting.
+
+        Raises, once everything is closed, what ended a thread, also of the last moments.
+        """
         self.line.stop()
         self.recorder.show(self.line.status(online=False))
         if isinstance(self.line.plc, MqttPlc):
@@ -104,6 +107,7 @@ class LiveStation:
         self.recorder.close()
         self.journal.close()
         self.lock.release()
+        self.line.check()
 
     def abandon(self) -> None:
         """Let go of everything before :meth:`start`; what was open stays in the journal."""
@@ -142,6 +146,7 @@ class LiveStation:
         queues = self.line.queues | {"records": counts.accepted - counts.stored - counts.lost}
         if self.uplink is not None:
             queues["archive"] = self.uplink.outbox.waiting
+        plc = self.line.plc
         return Sample(
             self.line.status(),
             self.line.tally.copy(),
@@ -149,6 +154,7 @@ class LiveStation:
             self.line.reporter.unpublished,
             counts.lost,
             self.line.progressing,
+            asdict(plc.counters()) if isinstance(plc, MqttPlc) else {},
         )
 
 

@@ -11,7 +11,7 @@ import socket
 import socketserver
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Literal
@@ -41,6 +41,8 @@ class Sample:
     lost: int
     """Records that neither the database nor the spill file took."""
     progressing: bool
+    link: Mapping[str, int] = field(default_factory=dict)
+    """What happened to the connection to the broker, by kind; empty: there is none to be had."""
 
 
 def page(samples: Sequence[Sample]) -> str:
@@ -171,6 +173,11 @@ def _queues(sample: Sample) -> Iterator[Value]:
         yield "", {"queue": queue}, depth
 
 
+def _link(sample: Sample) -> Iterator[Value]:
+    for event, count in sample.link.items():
+        yield "", {"event": event}, count
+
+
 def _info(sample: Sample) -> Iterator[Value]:
     status = sample.status
     recipe = {"recipe": status.recipe_id, "recipe_version": str(status.recipe_version)}
@@ -237,6 +244,12 @@ _FAMILIES: tuple[tuple[str, Kind, str, Callable[[Sample], Iterator[Value]]], ...
         "histogram",
         "Age at the verdict as a share of the part's deadline; above 1 is late.",
         _histogram(lambda tallied: tallied.deadline_share),
+    ),
+    (
+        "inspector_link_events_total",
+        "counter",
+        "What happened to the connection to the broker, by kind.",
+        _link,
     ),
     ("inspector_queue_depth", "gauge", "What waits, by queue.", _queues),
     ("inspector_camera_up", "gauge", "1 while the camera delivers.", _cameras),

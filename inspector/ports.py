@@ -56,10 +56,10 @@ class Camera(Protocol):
 
 @runtime_checkable
 class Reachable(Protocol):
-    """A camera that is silent between parts, and can tell without a frame that it is there again."""
+    """A camera that is silent between parts, and can tell without a frame that it is there."""
 
     def reached(self) -> bool:
-        """Whether it is there; asked after :meth:`Camera.read` has failed."""
+        """Whether it is there; asked before the first :meth:`Camera.read`, and after one has failed."""
         ...
 
 
@@ -137,8 +137,11 @@ class Check(Protocol):
 class Journal(Protocol):
     """Notes what was accepted and decided before it is answered."""
 
-    def accept(self, trigger: Trigger) -> None:
-        """Note an accepted trigger; :class:`~inspector.errors.StorageError` when that fails."""
+    def accept(self, trigger: Trigger, recipe: RecipeRef) -> None:
+        """Note an accepted trigger, and the recipe that is active.
+
+        :class:`~inspector.errors.StorageError` when that fails.
+        """
         ...
 
     def verdict(self, key: tuple[int, int], fields: Mapping[str, Any]) -> None:
@@ -147,6 +150,22 @@ class Journal(Protocol):
 
     def check(self) -> None:
         """Raise :class:`~inspector.errors.StorageError` while nothing can be noted."""
+        ...
+
+
+class HaltMark(Protocol):
+    """Remembers over a restart of the process that the station is halted."""
+
+    @property
+    def is_set(self) -> bool:
+        """Whether it is."""
+        ...
+
+    def set(self, on: bool) -> None:
+        """Note it for good, or that it is over.
+
+        Raises :class:`~inspector.errors.StorageError` when that fails.
+        """
         ...
 
 
@@ -268,7 +287,7 @@ class LinkDown:
 
     reason: str
     evicted: bool = False
-    """Connections die young one after the other, as when a second client has the same id."""
+    """Connections end one after the other as if a second client with the same id ended them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 An *error* is what keeps the station from work: ``inspector run`` would refuse to start, or stand still.
 A *warning* is what it can work with for now: a certificate that soon expires, a clock that nobody sets,
 less room than the configuration may use. Nothing is changed or made, so that it may be asked as any
-user, and while the station runs.
+user, and while the station runs; what is closed to that user is an error as well.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,11 +20,12 @@ from typing import Literal
 
 from inspector.build import build_camera, build_evidence
 from inspector.cameraspecs import CameraConfig
-from inspector.clock import ClockWatch
+from inspector.clock import system_synced
 from inspector.config import Broker, LineConfig, StationConfig
 from inspector.domain import Frame
 from inspector.errors import InspectorError
 from inspector.livestation import is_running
+from inspector.plc import sparkplug_payload
 from inspector.plc.certificate import complaint, validity
 from inspector.plc.client import new_client, probe
 from inspector.records.database import open_engine, reading
@@ -36,6 +38,8 @@ CAMERA_S = 10.0
 """How long a camera may take to open and to deliver a picture."""
 TRIGGERED_S = 2.0
 """How long one that waits for a trigger is given to say that it is absent."""
+AS_SERVICE = "Ask as the user of the services ('sudo -u inspector …'), or repair it"
+"""What helps against a folder that is closed to whoever asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,8 @@ def files(station: StationConfig, now: datetime | None = None) -> Iterator[Outco
             yield _certificate(path, now)
     try:
         new_client(broker, "inspector-check")
+        if station.sparkplug is not None:
+            sparkplug_payload.require()
     except InspectorError as error:
         # told as one line among others
         yield _error(error)
@@ -70,8 +76,9 @@ def surroundings(config: LineConfig, station: StationConfig) -> Iterator[Outcome
     """Broker, clock, disk, database and cameras."""
     if station.broker is not None:
         yield _broker(station.broker, live=bool(station.cameras))
-    yield _clock()
-    yield from _disk(config, station)
+    yield _clock(system_synced())
+    yield _room("state_dir", config.state_dir, config)
+    yield _room("evidence", config.evidence_dir(station), config)
     yield from _database(config.database_url(station))
     if is_running(config.station_dir(station)) and station.cameras:
         yield Outcome("good", "the station is running: its cameras are not tried")
@@ -108,9 +115,15 @@ def _broker(broker: Broker, live: bool) -> Outcome:
     return Outcome("good", f"the MQTT broker {broker.host}:{broker.port} answers")
 
 
-def _clock(watch: Callable[[], ClockWatch] = ClockWatch) -> Outcome:
-    if watch().synced():
-        return Outcome("good", "nothing says that the clock is not synchronised")
+def _clock(synced: bool | None) -> Outcome:
+    if synced is None:
+        return Outcome(
+            "warning",
+            "nothing here says whether the clock is synchronised",
+            "Ask the computer itself, outside of its containers ('timedatectl')",
+        )
+    if synced:
+        return Outcome("good", "the clock is synchronised")
     return Outcome(
         "warning",
         "the clock is not synchronised: times in records cannot be trusted, verdicts are not concerned",
@@ -118,36 +131,66 @@ def _clock(watch: Callable[[], ClockWatch] = ClockWatch) -> Outcome:
     )
 
 
-def _disk(config: LineConfig, station: StationConfig) -> Iterator[Outcome]:
-    archive = station.archive.budget_mb if station.broker is not None else 0.0
-    own = build_evidence(config, station).folder(station.name)
-    pictures = max(0.0, station.evidence.budget_mb - _size_mb(own))
-    yield _room("state_dir", config.state_dir, archive)
-    yield _room("evidence", config.evidence_dir(station), pictures)
-
-
-def _room(key: str, folder: Path, wanted_mb: float) -> Outcome:
-    there = folder
-    while not there.exists():
-        there = there.parent
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        what = "is no folder" if not there.is_dir() else "cannot be written by this user"
-        return Outcome("error", f"{there} {what}", f"Name another folder for '{key}', or repair it", 3)
-    free = shutil.disk_usage(there).free / 1e6
+def _room(key: str, folder: Path, config: LineConfig) -> Outcome:
+    try:
+        there = _nearest(folder)
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            what = "is no folder" if not there.is_dir() else "cannot be written by this user"
+            remedy = f"Name another folder for '{key}', or repair it"
+            return Outcome("error", f"{there} {what}", remedy, 3)
+        free = shutil.disk_usage(there).free / 1e6
+        wanted = _wanted_mb(config, _disk_of(folder), free)
+    except OSError as error:
+        # a folder that is closed to whoever asks, or a drive that fails
+        where, why = error.filename or folder, error.strerror or error
+        return Outcome("error", f"{key}: {where} cannot be looked at: {why}", AS_SERVICE, 3)
     text = f"{key}: {free:,.0f} MB are free at {folder}"
     if free < LEAST_FREE_MB:
         return Outcome("error", text, f"Free space: {LEAST_FREE_MB} MB are the least", 3)
-    if free < wanted_mb:
+    if free < wanted:
         return Outcome(
             "warning",
-            f"{text}, and the configuration may use {wanted_mb:,.0f} MB more",
+            f"{text}, and the line's budgets may use {wanted:,.0f} MB more of that disk",
             "Free space, or lower 'budget_mb'",
         )
     return Outcome("good", text)
 
 
+def _nearest(folder: Path) -> Path:
+    """The folder, or the next above it that is there."""
+    while not folder.exists():
+        folder = folder.parent
+    return folder
+
+
+def _disk_of(folder: Path) -> int:
+    return _nearest(folder).stat().st_dev
+
+
+def _wanted_mb(config: LineConfig, disk: int, free_mb: float) -> float:
+    """What the budgets of all stations may yet take of one disk, less the pictures that are there."""
+    wanted = 0.0
+    pictures: list[tuple[float, Path]] = []
+    for station in config.stations:
+        if station.broker is not None and _disk_of(config.state_dir) == disk:
+            wanted += station.archive.budget_mb
+        if _disk_of(config.evidence_dir(station)) == disk:
+            wanted += station.evidence.budget_mb
+            own = build_evidence(config, station).folder(station.name)
+            pictures.append((station.evidence.budget_mb, own))
+    if wanted <= free_mb:
+        return wanted  # all fits: an archive of many pictures need not be added up
+    return wanted - sum(min(budget, _size_mb(own)) for budget, own in pictures)
+
+
 def _size_mb(folder: Path) -> float:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
+    """Of all files below it; what is closed to whoever asks counts nothing."""
+    size = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):  # retention has removed it since it was listed
+                size += Path(parent, name).stat().st_size
+    return size / 1e6
 
 
 def _database(url: str) -> Iterator[Outcome]:
@@ -166,31 +209,46 @@ def _database(url: str) -> Iterator[Outcome]:
 
 
 def _camera(config: CameraConfig) -> Outcome:
-    """Take one picture, in a thread: a driver may block for ever."""
-    camera = build_camera(config)
+    """Take one picture, in a thread: a driver may block for ever, and raise what it likes."""
+    name = f"camera '{config.name}'"
+    try:
+        camera = build_camera(config)
+    except Exception as error:  # noqa: BLE001 - whatever a producer raises, all other lines are told
+        return _camera_fails(name, error)
     seen: list[Frame | None] = []
-    failed: list[InspectorError] = []
+    failed: list[Exception] = []
 
     def look() -> None:
         try:
             seen.append(camera.read())
-        except InspectorError as error:
-            # told by the thread that waits
+        except Exception as error:  # noqa: BLE001 - told by the thread that waits
             failed.append(error)
 
     thread = threading.Thread(target=look, name=f"check-{config.name}", daemon=True)
     thread.start()
     thread.join(CAMERA_S if camera.continuous else TRIGGERED_S)
-    camera.close()
-    name = f"camera '{config.name}'"
-    if failed:
-        return Outcome("error", failed[0].message, failed[0].remedy.partition(";")[0], 3)
-    if seen and seen[0] is not None:
-        width, height = seen[0].size
+    # what it says once it is being closed is no news
+    pictures, problems = list(seen), list(failed)
+    try:
+        camera.close()
+    except Exception as error:  # noqa: BLE001 - whatever a driver raises, all other lines are told
+        problems.append(error)
+    if problems:
+        return _camera_fails(name, problems[0])
+    if pictures and pictures[0] is not None:
+        width, height = pictures[0].size
         return Outcome("good", f"{name} delivers pictures of {width}x{height} pixels")
-    if seen:
+    if pictures:
         return Outcome("error", f"{name} delivers no picture at all", "Look at what it plays", 3)
     if camera.continuous:
         remedy = "Check its cable and power, and its address in the configuration"
         return Outcome("error", f"{name} delivers no picture within {CAMERA_S:g} s", remedy, 3)
     return Outcome("good", f"{name} waits for its trigger or its pictures; none has been seen")
+
+
+def _camera_fails(name: str, error: Exception) -> Outcome:
+    if isinstance(error, InspectorError):
+        # that it is tried again is true of a station, not of a check
+        return Outcome("error", error.message, error.remedy.partition(";")[0], error.exit_code)
+    text = f"{name} fails in a way that nobody foresaw: {type(error).__name__}: {error}"
+    return Outcome("error", text, "Look at its driver: a station would end with it", 3)

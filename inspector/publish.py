@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from inspector.config import StationConfig
-from inspector.contract import ResultPayload, StateName, StatePayload
+from inspector.contract import ResultPayload
 from inspector.control import draw_boot_id
 from inspector.domain import Inspection
 from inspector.errors import BrokerError, InputError
@@ -23,7 +23,6 @@ class SimulatedPublisher:
     """Publishes results that say that they are simulated; without a station it does nothing."""
 
     plc: MqttPlc | None = None
-    unsent: int = 0
 
     @classmethod
     @contextmanager
@@ -40,18 +39,10 @@ class SimulatedPublisher:
                 f"station '{station.name}' has no broker", "Add 'broker', or drop --publish"
             )
         inbox: queue.SimpleQueue[Inbound] = queue.SimpleQueue()
-        state = StatePayload(
-            state=StateName.INITIALIZED,
-            mode="commissioning",
-            online=True,
-            health="good",
-            station_boot_id=draw_boot_id(),
-            recipe_id=station.recipe.name,
-            recipe_version=0,
-        )
-        # a name of its own: a live station with the same one would be thrown off the broker
-        name = f"replay-{station.name}-{state.station_boot_id:08x}"
-        plc = MqttPlc(station.broker, station.topic, name, inbox.put, state)
+        # a name of its own: a live station with the same one would be thrown off the broker. Neither a
+        # will nor commands: state and orders are the live station's
+        name = f"replay-{station.name}-{draw_boot_id():08x}"
+        plc = MqttPlc(station.broker, station.topic, name, inbox.put, None, subscribe=())
         plc.start()
         try:
             first = inbox.get(timeout=CONNECT_S)
@@ -69,7 +60,15 @@ class SimulatedPublisher:
         finally:
             plc.close()
 
+    @property
+    def unsent(self) -> int:
+        """Results that the broker has not confirmed; of all of them once the context is left."""
+        if self.plc is None:
+            return 0
+        counters = self.plc.counters()
+        return counters.unsent + counters.dropped
+
     def publish(self, inspection: Inspection) -> None:
         """Send one result now or not at all."""
-        if self.plc is not None and not self.plc.publish(ResultPayload.of(inspection)):
-            self.unsent += 1
+        if self.plc is not None:
+            self.plc.publish(ResultPayload.of(inspection))

@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from inspector.bundle import Bundle
+from inspector.bundle import CARD, Bundle
 from inspector.calibration import CALIBRATION_FILE, Calibration, Promise, read_calibration
 from inspector.checkspecs import (
     AnomalySpec,
@@ -30,6 +30,7 @@ from inspector.checkspecs import (
     rate_is_stated,
 )
 from inspector.conformal import Thresholds
+from inspector.contract import is_text32
 from inspector.criteria import PartRegion
 from inspector.errors import BundleError, InputError
 from inspector.expectation import LocateByComponents, LocateByPhoto, Name
@@ -40,6 +41,7 @@ from inspector.yamlfile import Location, YamlFile
 RECIPE_FILE = "recipe.yaml"
 DEFAULT_THRESHOLD = 0.5
 """Of a detector's confidence, where neither recipe nor card state one."""
+_MESSAGE_TEXT = "at most 32 printable ASCII characters"
 Promises = Literal["kept", "attainable", "open"]
 """What is asked of a recipe's promises: that they are kept, or as much as there are parts for, or
 nothing, as before a calibration."""
@@ -223,6 +225,11 @@ def load_recipe(
         except BundleError as error:
             raise file.error(("checks", index, "model"), error.message, error.remedy) from error
     recipe = Recipe(folder, text, bundles, name)
+    if not is_text32(recipe.recipe_id):
+        raise InputError(
+            f"{folder}: no message to a PLC can name the recipe {recipe.recipe_id!r}",
+            f"Give its folder a name of {_MESSAGE_TEXT}",
+        )
     for location, message, remedy in _misfits(recipe):
         raise file.error(location, message, remedy)
     return recipe if untrained or promises == "open" else _calibrated(recipe, file, promises)
@@ -287,6 +294,13 @@ def _misfits(recipe: Recipe) -> Iterator[tuple[Location, str, str]]:
         if check.model not in recipe.bundles:
             continue  # not trained yet
         card = recipe.bundles[check.model].card
+        for label in card.labels:
+            if not is_text32(label):
+                yield (
+                    ("checks", index, "model"),
+                    f"no message to a PLC can carry {label!r}, a label of '{check.model}'",
+                    f"Call it by {_MESSAGE_TEXT} in 'labels' of its {CARD}",
+                )
         wanted = _TASKS.get(check.kind, ("detect", "segment"))
         if card.task not in wanted:
             yield (

@@ -159,7 +159,9 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
         lines = path.read_text(encoding="utf-8").splitlines()
         rows = [json.loads(line) for line in lines if line.strip()]
         for row in rows:
-            row["source"], row["frame"], row["verdict"], row["cause"]
+            row["verdict"], row["cause"]
+            if not isinstance(row["source"], str) or not isinstance(row["frame"], int):
+                raise ValueError(f"source {row['source']!r}, frame {row['frame']!r}")
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}", "Check --against") from error
     except (ValueError, KeyError, TypeError) as error:

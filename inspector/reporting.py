@@ -33,7 +33,7 @@ class Reporter:
     control: Control
     clock: Callable[[], float]
     note: Callable[[Inspection], None] = lambda _: None
-    """Takes note of each part for the watch for drift, in no time."""
+    """Takes note of each part that is recorded, in no time."""
     unpublished: int = 0
     """Verdicts in time for which there was no link."""
     last: Mapping[str, Any] = field(default_factory=dict)
@@ -52,8 +52,6 @@ class Reporter:
         timings_ms: tuple[float, float] = (0.0, 0.0),
     ) -> None:
         """End one part; ``timings_ms`` are acquisition and processing in milliseconds."""
-        if self.control.halts(trigger.received_s) and judged.judgement.cause is not Cause.HALTED:
-            judged = replace(judged, judgement=judge((), (Cause.HALTED,)), result_state=ABORTED)
         inspection, fields, result = self._report(trigger, judged, frames, timings_ms)
         self.desk.book(inspection, result)
         self.recorder.record(inspection, fields)
@@ -75,7 +73,7 @@ class Reporter:
         frames: tuple[Frame, ...],
         timings_ms: tuple[float, float],
     ) -> tuple[Inspection, Mapping[str, Any], ResultPayload | None]:
-        """Journal the verdict and publish it if it is still in time.
+        """Journal the verdict and publish it if it is still in time; a halt until then counts.
 
         Returns the inspection, its record and what went out.
         """
@@ -83,7 +81,9 @@ class Reporter:
         key = (trigger.plc_boot_id, trigger.trigger_id)
         while True:
             age = self.age_s(trigger, frames)
-            late = age >= trigger.deadline_s
+            late, halted = age >= trigger.deadline_s, self.control.halts(trigger.received_s)
+            if halted:
+                judged = replace(judged, judgement=judge((), (Cause.HALTED,)), result_state=ABORTED)
             inspection = self.issuer.issue(
                 number, trigger, _late(judged) if late else judged, frames, age, timings_ms
             )
@@ -97,10 +97,15 @@ class Reporter:
                 return inspection, fields, None
             if late or self.plc is None:
                 return inspection, fields, None
-            if self.age_s(trigger, frames) >= trigger.deadline_s:
-                continue  # it became late while it was written down: what counts is written last
-            self.desk.send(result)
-            if self.plc.publish(result):
+            with self.control.publishing:
+                # it became late or was halted while it was written down: what counts is written last
+                if self.age_s(trigger, frames) >= trigger.deadline_s:
+                    continue
+                if not halted and self.control.halts(trigger.received_s):
+                    continue
+                self.desk.send(result)
+                published = self.plc.publish(result)
+            if published:
                 return inspection, fields, result
             self.unpublished += 1
             return inspection, fields, None

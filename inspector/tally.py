@@ -14,6 +14,8 @@ AGE_S = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.0, 5.0)
 """Upper bounds of the histogram of ages, in seconds."""
 DEADLINE_SHARE = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.5, 2.0)
 """Upper bounds of the histogram of the share of the deadline that was used; above 1 is late."""
+LEAST_DEADLINE_S = 1e-6
+"""A deadline may be so short that as a number of seconds it is 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class Tally:
         with self._lock:
             self._parts[inspection.verdict.value, inspection.judgement.cause.word] += 1
             self._age_s.add(age_s)
-            self._share.add(age_s / deadline_s)
+            self._share.add(age_s / max(deadline_s, LEAST_DEADLINE_S))
 
     def copy(self) -> Tallied:
         """All of it at one moment."""

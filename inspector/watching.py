@@ -26,25 +26,33 @@ class Watching:
         self._may_hold = holds
         self.health = Health()
         """How pictures and scores are doing."""
+        self._reason = ""
+        """What had to be done when that was last so and might hold, until :meth:`restart`."""
         self._next_record_s = float("-inf")
         self._moved: dict[str, HealthLevel] = {}
         """Health of the measures that are not good."""
         self._learnt: tuple[str, ...] = ()
 
     @property
-    def holds(self) -> bool:
-        """Whether the station must leave ``Ready``, until :meth:`restart`."""
-        return self._may_hold and self.health.level == "act"
+    def holds(self) -> str:
+        """Why the station must leave ``Ready``, in words, until :meth:`restart`; empty: it need not.
+
+        Another recipe, which has nothing to compare with yet, is no reason to go on.
+        """
+        return self._reason if self._may_hold else ""
 
     def restart(self) -> None:
         """Somebody has seen to it: forget the last parts, keep what they are compared with."""
         self._watch.restart()
+        self._reason = ""
         self._follow(self._watch.health)
 
     def adjust(self, config: Drift) -> None:
         """Take other limits while the station runs."""
         self._watch.adjust(config)
         self._may_hold = config.act_leaves_ready
+        if not self._may_hold:
+            self._reason = ""  # what is over by the time that it may hold again must not hold
 
     def tick(self) -> None:
         """Look at the parts since the last call."""
@@ -60,6 +68,8 @@ class Watching:
     def _follow(self, health: Health) -> None:
         """When the level is another one, an event says why."""
         before, self.health = self.health, health
+        if health.level == "act" and self._may_hold:
+            self._reason = health.text
         if health.level != before.level:
             text = health.text or "pictures and scores are no longer different"
             self._recorder.event(_LEVELS[health.level], "drift", f"{health.level}: {text}")

@@ -25,7 +25,7 @@ from inspector.duty import Duty
 from inspector.errors import BundleError
 from inspector.issue import Issuer
 from inspector.judge import judge
-from inspector.ports import LinkUp, Received
+from inspector.ports import HaltMark, LinkUp, Received
 from inspector.recipe import PlcTrigger, Recipe
 from inspector.signs import Signs
 from inspector.station import Judged, Station
@@ -72,6 +72,7 @@ class Rig:
         recipe: RecipeRef = RECIPE,
         drift: Drift = STANDARD_DRIFT,
         alarms: Alarms = NO_ALARMS,
+        halt_mark: HaltMark | None = None,
     ) -> None:
         self.clock, self.plc, self.journal = FakeClock(), FakePlc(), FakeJournal()
         self.recorder, self.desk = FakeRecorder(), Desk("soap")
@@ -119,6 +120,7 @@ class Rig:
             start=self._start,
             tell=lambda *answer: self.answers.append(answer),
             stopping=lambda: False,
+            halt_mark=halt_mark,
         )
 
     def _start(self, name: str, target: Callable[[], None]) -> None:

@@ -265,7 +265,7 @@ class FakeJournal:
         self.verdicts: list[Mapping[str, Any]] = []
         self.on_verdict: Callable[[], None] = lambda: None
 
-    def accept(self, trigger: Trigger) -> None:
+    def accept(self, trigger: Trigger, recipe: RecipeRef) -> None:
         self.check()
         self.accepted.append(trigger)
 

@@ -1,7 +1,9 @@
 """Runs the Structured Text of ``deploy/plc``: as much of the language as that file uses, and no more.
 
-Each statement becomes one of Python's; what is not understood is a syntax error there, or here. Times are
-milliseconds of a clock that the test moves, one cycle after the other.
+Each statement becomes one of Python's; what is not understood is a syntax error there, or an
+``AssertionError`` here. Times are milliseconds of a clock that the test moves, one cycle after another.
+Expressions have no limit, as on a PLC that computes with more bits than its types have: a number is cut
+to its type when it is assigned.
 """
 
 from __future__ import annotations
@@ -12,10 +14,15 @@ from pathlib import Path
 from typing import Any
 
 _WORDS = {
-    **{"AND": "and", "OR": "or", "NOT": "not", "TRUE": "True", "FALSE": "False"},
+    **{"AND": "and", "OR": "or", "NOT": "not", "TRUE": "True", "FALSE": "False", "MOD": "%"},
     **{":=": "=", "=": "==", "<>": "!="},
 }
 _TOKEN = re.compile(r"'[^']*'|T#\d+M?S|[A-Za-z_]\w*|\d+|:=|<>|>=|<=|[-+*=<>()\[\],.;:#]|\s+")
+_DECLARATION = re.compile(r"([\w, ]+?)\s*:\s*([^;:]+?)\s*(?::=\s*([^;:]+?)\s*)?;")
+_NUMBERS = {"USINT": (8, 0), "UINT": (16, 0), "UDINT": (32, 0), "INT": (16, 1 << 15)}
+"""Bits of a type, and how far it reaches below zero."""
+_Members = dict[str, tuple[str, str]]
+"""Type and first value by name."""
 
 
 class Clock:
@@ -52,7 +59,17 @@ class RTrig:
 
 
 class Record:
-    """A structure, or the memory of a function block."""
+    """A structure, or the memory of a function block; it holds what was declared and nothing else."""
+
+    def __init__(self, kinds: dict[str, str]) -> None:
+        self.__dict__["_kinds"] = kinds
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        kind = self._kinds[name]
+        if kind in _NUMBERS:
+            bits, below = _NUMBERS[kind]
+            value = (value + below) % (1 << bits) - below
+        self.__dict__[name] = value
 
 
 class Program:
@@ -63,12 +80,17 @@ class Program:
         self._clock = clock
         self._types = {
             name: self._members(body)
-            for name, body in re.findall(r"TYPE (\w+) : STRUCT(.*?)END_STRUCT END_TYPE", text, re.S)
+            for name, body in re.findall(
+                r"^TYPE (\w+) : STRUCT\b(.*?)\bEND_STRUCT;\s*END_TYPE", text, re.S | re.M
+            )
         }
+        assert len(self._types) == text.count("END_TYPE"), "a type that is not understood"
         self._functions: dict[str, Callable[..., Any]] = {}
-        for name, body in re.findall(r"^FUNCTION (\w+) : \w+(.*?)END_FUNCTION", text, re.S | re.M):
+        for name, kind, body in re.findall(
+            r"^FUNCTION (\w+) : (\w+)(.*?)END_FUNCTION\b", text, re.S | re.M
+        ):
             variables, code = self._split(body)
-            self._functions[name] = self._function(name, list(variables), code)
+            self._functions[name] = self._function(name, kind, variables, code)
         self._blocks = dict(
             re.findall(r"^FUNCTION_BLOCK (\w+)(.*?)END_FUNCTION_BLOCK", text, re.S | re.M)
         )
@@ -76,80 +98,88 @@ class Program:
     def block(self, name: str) -> tuple[Any, Callable[[], None]]:
         """A new instance: its memory, and what runs one cycle of it."""
         variables, code = self._split(self._blocks[name])
-        memory = Record()
-        for member, (kind, value) in variables.items():
-            setattr(memory, member, self._make(kind, value, variables))
-        names = dict.fromkeys(variables, "s")
-        compiled = compile(self._python(code, names), name, "exec")
+        memory = self._record(variables, variables)
+        compiled = compile(self._python(code, dict.fromkeys(variables, "s")), name, "exec")
         return memory, lambda: exec(compiled, {"s": memory, **self._functions})
 
-    def _function(self, name: str, inputs: list[str], code: str) -> Callable[..., Any]:
-        names = {**dict.fromkeys(inputs, "s"), name: "s"}
-        compiled = compile(self._python(code, names), name, "exec")
+    def _function(self, name: str, kind: str, variables: _Members, code: str) -> Callable[..., Any]:
+        kinds = {**{key: of for key, (of, _) in variables.items()}, name: kind}
+        compiled = compile(self._python(code, dict.fromkeys(kinds, "s")), name, "exec")
 
-        def call(*given: Any) -> Any:
-            memory = Record()
-            for key, value in zip(inputs, given, strict=True):
-                setattr(memory, key, value)
+        def call(**given: Any) -> Any:
+            memory = Record(kinds)
+            for key in variables:
+                setattr(memory, key, given[key])
             exec(compiled, {"s": memory, **self._functions})
             return getattr(memory, name)
 
         return call
 
-    def _split(self, body: str) -> tuple[dict[str, tuple[str, str]], str]:
-        variables: dict[str, tuple[str, str]] = {}
+    def _split(self, body: str) -> tuple[_Members, str]:
+        variables: _Members = {}
         for section in re.findall(r"\bVAR\w*(?: CONSTANT)?\b(.*?)END_VAR", body, re.S):
             variables |= self._members(section)
         return variables, body[body.rindex("END_VAR") + len("END_VAR") :]
 
-    def _members(self, section: str) -> dict[str, tuple[str, str]]:
+    def _members(self, section: str) -> _Members:
         found = {}
-        for names, kind, value in re.findall(
-            r"([\w, ]+?)\s*:\s*([^;:]+?)\s*(?::=\s*([^;]+))?;", section
-        ):
+        for names, kind, value in _DECLARATION.findall(section):
             for name in names.split(","):
-                found[name.strip()] = kind, value.strip()
+                found[name.strip()] = kind, value
+        left = _DECLARATION.sub("", section).strip()
+        assert not left, f"not understood: {left}"
         return found
 
-    def _make(self, kind: str, value: str, variables: dict[str, tuple[str, str]]) -> Any:
-        if array := re.match(r"ARRAY\[0\.\.(\w+)\] OF (\w+)", kind):
+    def _record(self, members: _Members, variables: _Members) -> Record:
+        record = Record({name: kind for name, (kind, _) in members.items()})
+        for name, (kind, value) in members.items():
+            setattr(record, name, self._make(kind, value, variables))
+        return record
+
+    def _make(self, kind: str, value: str, variables: _Members) -> Any:
+        if array := re.fullmatch(r"ARRAY\[0\.\.(\w+)\] OF (\w+)", kind):
             last = int(variables[array[1]][1])
             return [self._make(array[2], "", variables) for _ in range(last + 1)]
         if kind in self._types:
-            record = Record()
-            for member, (inner, given) in self._types[kind].items():
-                setattr(record, member, self._make(inner, given, variables))
-            return record
+            return self._record(self._types[kind], variables)
         if kind in ("TON", "R_TRIG"):
             return Ton(self._clock) if kind == "TON" else RTrig()
-        if kind.startswith("STRING"):
+        if re.fullmatch(r"STRING\[\d+\]", kind):
             return value.strip("'")
         if kind == "BOOL":
             return value == "TRUE"
+        assert kind in _NUMBERS or kind == "TIME", f"not a type: {kind}"
         return _literal(value) if value else 0
 
     def _python(self, code: str, names: dict[str, str]) -> str:
         lines: list[str] = []
-        depth = 0
-        pattern = r"(;|\bTHEN\b|\bDO\b|\bELSE\b)"
-        pieces = re.split(pattern, re.sub(r"\b(END_IF|END_FOR)\b", r" \1 ; ", code))
-        for text in (piece.strip() for piece in pieces):
-            if text in ("", ";", "THEN", "DO"):
-                continue
-            if text in ("END_IF", "END_FOR"):
-                depth -= 1
-            elif text == "ELSE":
-                lines.append("    " * (depth - 1) + "else:")
-            elif text.startswith("IF "):
-                lines.append("    " * depth + f"if {self._expression(text[3:], names)}:")
-                depth += 1
-            elif loop := re.match(r"FOR (\w+) := (\w+) TO (\w+)$", text):
+        ends: list[str] = []  # of what is open, the innermost last
+        *pieces, rest = re.split(r"(;|\bTHEN\b|\bDO\b|\bELSE\b)", code)
+        assert not rest.strip(), f"no semicolon after {rest.strip()}"
+        for text, stop in zip(map(str.strip, pieces[::2]), pieces[1::2], strict=True):
+            if stop == "ELSE":
+                assert not text, f"no semicolon after {text}"
+                lines.append("    " * (len(ends) - 1) + "else:")
+            elif stop == "THEN":
+                branch = re.fullmatch(r"(IF|ELSIF)\s+(.*)", text, re.S)
+                assert branch is not None, f"not understood: {text} THEN"
+                if branch[1] == "IF":
+                    ends.append("END_IF")
+                word = "if" if branch[1] == "IF" else "elif"
+                lines.append("    " * (len(ends) - 1) + f"{word} {self._expression(branch[2], names)}:")
+            elif stop == "DO":
+                loop = re.fullmatch(r"FOR (\w+) := (\w+) TO (\w+)", text)
+                assert loop is not None, f"not understood: {text} DO"
                 last = self._expression(loop[3], names)
-                lines.append("    " * depth + f"for s.{loop[1]} in range({loop[2]}, {last} + 1):")
-                depth += 1
+                lines.append("    " * len(ends) + f"for s.{loop[1]} in range({loop[2]}, {last} + 1):")
+                ends.append("END_FOR")
+            elif text in ("END_IF", "END_FOR"):
+                assert ends[-1:] == [text], f"{text} of nothing"
+                ends.pop()
             else:
-                lines.append("    " * depth + self._expression(text, names))
-        assert depth == 0, "an IF or FOR without its end"
+                assert text, "a semicolon after nothing"
+                lines.append("    " * len(ends) + self._expression(text, names))
+        assert not ends, f"no {ends[-1]}"
         return "\n".join(lines)
 
     def _expression(self, text: str, names: dict[str, str]) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import random
 import threading
-from collections.abc import Collection, Sequence
 
+import numpy as np
 import pytest
 from fakes import FakeClock, frame, trigger
 
-from inspector.acquisition import DELAY_LIMIT_S, HAND_OVER_S, RECENT, FrameBuffer
+from inspector.acquisition import HAND_OVER_S, RECENT, FrameBuffer
 from inspector.cameraspecs import Acquisition
 from inspector.domain import Frame
 
@@ -101,6 +100,28 @@ def test_a_part_with_too_few_pictures_in_its_window_has_none(offsets: list[float
     assert frames.claim(trigger()) == ()
 
 
+def test_a_trigger_that_is_handled_late_gets_its_first_picture_from_a_fast_camera() -> None:
+    frames = buffer(STREAM)
+    for index in range(12):
+        frames.put(shot(index * 0.01, index))
+    frames.expect(trigger(received_s=1000.01))
+    assert [one.index for one in frames.claim(trigger())] == [1]
+
+
+@pytest.mark.parametrize("side", [2, 5000])
+def test_a_trigger_whose_first_picture_is_kept_no_more_has_none(side: int) -> None:
+    """Too long ago, or too large to be kept for long."""
+    frames, count = buffer(STREAM), 61 if side == 2 else 12
+    image = np.zeros((side, side, 3), np.uint8)
+    for index in range(count):
+        frames.put(frame(image, index, 1000.0 + index * 0.01))
+    one = trigger(received_s=1000.01)
+    frames.expect(one)
+    frames.put(frame(image, count, 1000.0 + count * 0.01))
+    assert frames.claim(one) == ()
+    assert len(frames._recent) < count
+
+
 def test_parts_with_several_pictures_share_none() -> None:
     frames = buffer(STREAM)
     triggers = [trigger(number, received_s=1000 + number * 0.01) for number in (1, 2)]
@@ -129,19 +150,8 @@ def test_a_second_exposure_in_the_window_makes_a_waiting_part_ambiguous() -> Non
     assert not frames.claim(trigger())
 
 
-def test_exposures_that_belong_to_no_trigger_are_counted() -> None:
-    frames = buffer(WIRE)
-    for index in range(RECENT + 3):
-        frames.put(shot(-10 + index, index))
-    assert frames.unclaimed == 3
-    stream = buffer(STREAM)
-    for index in range(RECENT + 3):
-        stream.put(shot(-10 + index, index))
-    assert stream.unclaimed == 0
-
-
 def test_a_forgotten_trigger_takes_no_picture_from_the_next() -> None:
-    frames = buffer(WIRE)
+    frames = buffer(WIRE, now=1002.5)
     frames.expect(trigger(1))
     frames.expect(trigger(2, received_s=1002.0))
     frames.forget(trigger(1))
@@ -184,238 +194,13 @@ def test_closing_lets_everybody_go_without_a_frame() -> None:
     assert claimed == [()]
 
 
-PITCH_S = 0.25
-"""Between two parts of the line in the tests below, whose window spans almost two of them."""
-DENSE = Acquisition(mode="wire", before_ms=200, after_ms=40)
-
-
-def run_line(
-    lags: Sequence[float | None],
-    *,
-    lost: Collection[int] = (),
-    strays: Collection[int] = (),
-    start: int = 1,
-) -> list[tuple[int, int | None]]:
-    """Parts every 250 ms; ``lags`` are their messages' delays in seconds, None: it never came.
-
-    ``lost``: parts that are not exposed. ``strays``: parts before which the photo-eye fires once too
-    often. Returns the part of each trigger and the part whose picture it got, -1 for a stray's.
-    """
-    clock = FakeClock(1000.0)
-    frames = FrameBuffer(DENSE, clock)
-    shown: dict[int, int] = {}
-    events: list[tuple[float, int, str]] = []
-    for part, lag in enumerate(lags, start):
-        at = 1000.0 + part * PITCH_S
-        if part in strays:
-            events.append((at - 0.12, part, "stray"))
-        if part not in lost:
-            events.append((at, part, "expose"))
-        if lag is not None:
-            events.append((at + 0.002 + lag, part, "trigger"))
-    got: list[tuple[int, int | None]] = []
-    index = 0
-    for at, part, what in sorted(events):
-        clock.now = at + 0.001
-        if what == "trigger":
-            one = trigger(part, received_s=at)
-            frames.expect(one)
-            # the claim comes when nothing more can arrive in the window
-            clock.now = at + 1.0
-            claimed = frames.claim(one)
-            got.append((part, shown[claimed[0].index] if claimed else None))
-        else:
-            shown[index] = part if what == "expose" else -1
-            frames.put(frame(index=index, exposed_s=at))
-            index += 1
-    return got
-
-
-def wrong(got: list[tuple[int, int | None]]) -> list[tuple[int, int | None]]:
-    return [(part, seen) for part, seen in got if seen is not None and seen != part]
-
-
-def test_a_line_on_time_loses_nothing() -> None:
-    assert run_line([0.0] * 20) == [(part, part) for part in range(1, 21)]
-
-
-def test_messages_that_come_late_never_get_the_next_part_s_picture() -> None:
-    lags = [0.0] * 5 + [0.3] * 20 + [0.0] * 5
-    got = run_line(lags)
-    assert wrong(got) == []
-    assert all(seen is None for part, seen in got if 6 <= part <= 25), "too late for their window"
-    assert got[-4:] == [(part, part) for part in range(27, 31)], "on time again, judged again"
-
-
-def test_an_exposure_that_is_lost_costs_reviews_and_no_wrong_picture() -> None:
-    got = run_line([0.0] * 12, lost={6})
-    assert wrong(got) == []
-    assert got[:5] == [(part, part) for part in range(1, 6)]
-
-
-def test_a_photo_eye_that_fires_twice_costs_reviews_and_no_wrong_picture() -> None:
-    assert wrong(run_line([0.0] * 12, strays={6})) == []
-
-
-def expose(frames: FrameBuffer, clock: FakeClock, number: int, index: int, at: float) -> bool:
-    """A part passes at that second, and its message comes in time: whether it got its picture."""
-    frames.put(frame(index=index, exposed_s=at))
-    one = trigger(number, received_s=at + 0.002)
-    frames.expect(one)
-    clock.now = at + DENSE.after_ms / 1000 + HAND_OVER_S + 0.01
-    got = [seen.index for seen in frames.claim(one)]
-    assert got in ([], [index])
-    return bool(got)
-
-
-def test_an_exposure_too_many_on_a_line_without_a_pause_is_told_and_over_once_it_stands_still() -> None:
-    clock = FakeClock(1000.0)
-    frames = FrameBuffer(DENSE, clock)
-    assert all(expose(frames, clock, part, part, 1000.0 + part * PITCH_S) for part in range(4))
-    assert not frames.astray()
-    frames.put(frame(index=4, exposed_s=1000.9))  # a hand in the light barrier
-    at = [1000.0 + part * PITCH_S for part in range(4, 60)]
-    told = []
-    for part, exposed_s in enumerate(at, 4):
-        assert not expose(frames, clock, part, part + 1, exposed_s)
-        told.append(frames.astray())
-    first = told.index(True)
-    assert DELAY_LIMIT_S <= at[first] - at[0] < DELAY_LIMIT_S + 2 * PITCH_S
-    assert all(told[first:])
-    clock.now = at[-1] + DELAY_LIMIT_S - 0.01
-    assert frames.astray()
-    clock.now = at[-1] + DELAY_LIMIT_S
-    assert not frames.astray()
-    assert all(expose(frames, clock, part, part + 1, 2000 + part * PITCH_S) for part in range(60, 80))
-    assert not frames.astray()
-
-
-@pytest.mark.parametrize("twice", [True, False])
-def test_a_line_on_which_nothing_can_be_certain_says_so(twice: bool) -> None:
-    """An eye that fires twice a part; parts so dense that their windows overlap, from the start on."""
-    clock = FakeClock(1000.0)
-    frames = FrameBuffer(DENSE if twice else Acquisition(mode="wire", before_ms=0, after_ms=900), clock)
-    index, told = 1, []
-    frames.put(frame(index=0, exposed_s=999.8))  # the line runs already
-    for part in range(60):
-        at = 1000.0 + part * PITCH_S
-        for offset in (0.0, 0.02) if twice else (0.001,):
-            frames.put(frame(index=index, exposed_s=at + offset))
-            index += 1
-        one = trigger(part, received_s=at + 0.03 if twice else at)
-        frames.expect(one)
-        clock.now = at + 1.0
-        assert not frames.claim(one)
-        told.append(frames.astray())
-    assert told.index(True) == pytest.approx(DELAY_LIMIT_S / PITCH_S, abs=2)
-
-
-def test_parts_that_are_uncertain_now_and_then_lead_nobody_astray() -> None:
-    clock = FakeClock(1000.0)
-    frames = FrameBuffer(DENSE, clock)
-    for hour in range(6):
-        at = 1000.0 + 3600 * hour
-        for number, offset in ((2 * hour, 0.0), (2 * hour + 1, 0.02)):
-            frames.put(frame(index=number, exposed_s=at + offset))
-        one = trigger(hour, received_s=at + 0.03)
-        frames.expect(one)
-        clock.now = at + 1.0
-        assert not frames.claim(one), "the eye has fired twice"
-        assert not frames.astray()
-
-
-def test_a_line_whose_parts_are_judged_is_not_astray() -> None:
-    clock = FakeClock(1000.0)
-    frames = FrameBuffer(DENSE, clock)
-    for part in range(100):
-        # every third message is late and finds the next part's picture, or none
-        index, at = 2 * part, 1000.0 + part * 2 * PITCH_S
-        assert expose(frames, clock, index, index, at) or part == 0
-        frames.put(frame(index=index + 1, exposed_s=at + PITCH_S))
-        assert not frames.astray()
-
-
-def test_pictures_that_come_later_than_windows_that_overlap_teach_no_wrong_numbers() -> None:
-    """As a stalled disk delays the pictures of a folder: each lies in the windows of those after it."""
-    wide = Acquisition(mode="wire", before_ms=0, after_ms=2500)
-    clock = FakeClock(2000.0)
-    frames = FrameBuffer(wide, clock)
-    shown = 0
-    for burst in range(4):
-        start = 1000.0 + burst * 20
-        parts = [trigger(1 + burst * 9 + part, received_s=start + part * 0.01) for part in range(9)]
-        for one in parts:
-            frames.expect(one)
-        for part in range(9):
-            # the first burst is on time; in the others the first windows end before their pictures come
-            frames.put(frame(index=shown, exposed_s=start + (2.515 if burst else 1.0) + 0.01 * part))
-            shown += 1
-        for one in parts:
-            assert [seen.index + 1 for seen in frames.claim(one)] in ([], [one.trigger_id])
-    after = trigger(37, received_s=1100.0)
-    frames.expect(after)
-    frames.put(frame(index=shown, exposed_s=1100.2))
-    assert [seen.index for seen in frames.claim(after)] == [36], "a pause, and all is well"
-
-
-def test_a_message_that_is_lost_costs_no_other_part() -> None:
-    got = run_line([0.0, 0.0, None, 0.0, 0.0])
-    assert got == [(1, 1), (2, 2), (4, 4), (5, 5)]
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_however_late_messages_are_no_part_is_judged_by_another_s_picture(seed: int) -> None:
-    rng = random.Random(seed)
-    lag, lags = 0.0, [0.0] * 4
-    for _ in range(60):
-        if rng.random() < 0.15:
-            lag = rng.choice([0.0, 0.0, 0.1, 0.26, 0.4, 0.8])
-        lags.append(lag + rng.random() * 0.02 if rng.random() < 0.97 else None)
-    assert wrong(run_line(lags)) == []
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_whatever_exposures_are_lost_or_too_many_no_part_is_judged_by_another_s_picture(
-    seed: int,
-) -> None:
-    rng = random.Random(seed)
-    lags = [rng.random() * 0.06 for _ in range(64)]
-    lost = {part for part in range(6, 64) if rng.random() < 0.04}
-    strays = {part for part in range(6, 64) if rng.random() < 0.04}
-    # a stray in the place of a lost exposure looks like that exposure
-    assert wrong(run_line(lags, lost=lost, strays=strays - lost)) == []
-
-
-def test_numbers_are_learnt_anew_after_a_pause() -> None:
-    clock = FakeClock(2000.0)
-    frames = FrameBuffer(DENSE, clock)
-    for number in (1, 2):
-        frames.put(frame(index=number, exposed_s=1000.0 + 0.25 * number))
-        one = trigger(number, received_s=1000.002 + 0.25 * number)
-        frames.expect(one)
-        assert frames.claim(one)
-    frames.put(frame(index=3, exposed_s=1000.75))  # a hand in the light barrier
-    frames.put(frame(index=4, exposed_s=1001.0))
-    third = trigger(3, received_s=1001.002)
-    frames.expect(third)
-    assert not frames.claim(third)
-    frames.put(frame(index=5, exposed_s=1007.0))
-    fourth = trigger(4, received_s=1007.002)
-    frames.expect(fourth)
-    assert [one.index for one in frames.claim(fourth)] == [5]
-
-
-def test_a_station_that_starts_on_a_running_line_is_sure_after_three_parts() -> None:
-    clock = FakeClock(2000.0)
-    frames = FrameBuffer(DENSE, clock)
-    for index in range(4):
-        frames.put(frame(index=index, exposed_s=1000.0 + 0.25 * index))
-    seen = []
-    for number in range(5, 11):
-        at = 1000.0 + 0.25 * (number - 1)
-        frames.put(frame(index=number - 1, exposed_s=at))
-        one = trigger(number, received_s=at + 0.002)
-        frames.expect(one)
-        claimed = frames.claim(one)
-        seen.append(claimed[0].index if claimed else None)
-    assert seen == [None, None, 6, 7, 8, 9]
+def test_closing_gives_no_part_a_picture_of_which_it_was_not_certain() -> None:
+    # by itself it would wait a moment for a picture that is still on its way
+    frames = buffer(WIRE, now=1000.0)
+    frames.put(shot(-0.03))
+    frames.expect(trigger())
+    thread, claimed = claim_in_thread(frames)
+    thread.join(0.05)
+    frames.close()
+    thread.join(5)
+    assert claimed == [()]

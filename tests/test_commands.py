@@ -149,6 +149,25 @@ def test_the_active_version_is_refused_while_another_one_is_prepared(rig: Rig) -
     assert [(ack.command_id, ack.reason) for ack in rig.plc.acks] == [("c2", Reason.NOT_READY)]
 
 
+@pytest.mark.parametrize("second", [{"recipeId": "soap", "recipeVersion": 3}, {"recipeId": "shampoo"}])
+def test_a_change_before_the_active_version_is_answered_is_refused(
+    rig: Rig, second: dict[str, Any]
+) -> None:
+    rig.handle(command("prepareRecipe", recipeId="soap", recipeVersion=3))
+    rig.handle(command("prepareRecipe", **second, commandId="c2"))
+    rig.pass_time()
+    assert [(ack.command_id, ack.reason) for ack in rig.plc.acks] == [
+        ("c2", Reason.NOT_READY),
+        ("c1", Reason.ACCEPTED),
+    ]
+    assert (rig.state, rig.threads) == ("Ready", [])
+    rig.handle(command("prepareRecipe", recipeId="shampoo", commandId="c3"))
+    rig.run_threads()
+    rig.pass_time()
+    assert (rig.plc.acks[-1].command_id, rig.plc.acks[-1].reason) == ("c3", Reason.ACCEPTED)
+    assert rig.last_state().recipe_id == "shampoo"
+
+
 def test_a_recipe_without_a_version_is_loaded_only_if_it_has_changed(tmp_path: Path) -> None:
     recipe = make_recipe(tmp_path)
     rig = Rig(recipe=reference(recipe)).ready()
@@ -180,7 +199,7 @@ def test_a_change_before_the_station_has_started_is_refused() -> None:
 def test_a_malformed_recipe_change_has_no_effect(rig: Rig, fields: dict[str, Any]) -> None:
     rig.handle(command("prepareRecipe", **fields))
     (ack,) = rig.plc.acks
-    assert (ack.reason, ack.command_id, rig.threads) == (Reason.MALFORMED, None, [])
+    assert (ack.reason, ack.command_id, rig.threads) == (Reason.MALFORMED, "c1", [])
 
 
 # --- by way of the records -----------------------------------------------------------------------
@@ -250,7 +269,7 @@ def test_a_malformed_command_is_refused_and_has_no_effect(topic: str, data: byte
     rig = Rig().ready()
     rig.handle(Received(f"cmd/{topic}", data, 0.0))
     rig.pass_time()
-    assert [ack.reason for ack in rig.plc.acks] == [Reason.MALFORMED]
+    assert [(ack.reason, ack.command_id) for ack in rig.plc.acks] == [(Reason.MALFORMED, None)]
     assert rig.state == "Ready"
 
 

@@ -21,7 +21,7 @@ stations:
     cameras:
       - {kind: opencv, name: top, device: 0}
       - {kind: file, name: side, path: clip.mp4}
-    broker: {host: localhost, port: 1883, password_file: secret}
+    broker: {host: localhost, port: 1883, username: cell, password_file: secret}
     deadline_ms: 500
     queue: 4
   - name: second
@@ -110,6 +110,32 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
             "two recipes of station 'first' are called 'soap'",
             "its own",
         ),
+        (
+            "deadline_ms: 500",
+            "deadline_ms: .inf",
+            12,
+            "'stations.0.deadline_ms' is inf",
+            "finite number",
+        ),
+        (
+            "deadline_ms: 500",
+            "deadline_ms: .nan",
+            12,
+            "'stations.0.deadline_ms' is nan",
+            "finite number",
+        ),
+        ("host: localhost", "host: ''", 11, "'stations.0.broker.host' is ''", "at least 1 character"),
+        ("port: 1883", "keepalive_s: 70000", 11, "'stations.0.broker.keepalive_s' is 70000", "65535"),
+        ("port: 1883", "reconnect_s: 1.0e+300", 11, "broker.reconnect_s' is 1e+300", "3600"),
+        ("username: cell, ", "", 11, "'stations.0.broker' is not valid", "state the 'username'"),
+        ("port: 1883", "cert_file: my.crt", 11, "'stations.0.broker' is not valid", "as 'ca_file'"),
+        (
+            "port: 1883",
+            "ca_file: ca.crt, key_file: my.key",
+            11,
+            "broker' is not valid",
+            "as 'cert_file'",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_with_file_line_and_remedy(
@@ -122,6 +148,39 @@ def test_what_is_wrong_is_told_with_file_line_and_remedy(
     assert (caught.value.path, caught.value.line) == (path, line), str(caught.value)
     assert message in str(caught.value)
     assert remedy in str(caught.value)
+
+
+TWO = """\
+line: one
+stations:
+  - {name: cell, topic: a/b, recipe: soap, broker: {host: mqtt}, sparkplug: {group: plant}}
+  - {name: press, topic: a/c, recipe: soap, broker: {host: mqtt}, sparkplug: {group: plant}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("name: press", "name: cell-archive", "would have the id 'inspector-cell-archive'"),
+        ("name: press", "name: cell-sparkplug", "would have the id 'inspector-cell-sparkplug'"),
+        (
+            "topic: a/c, recipe: soap, broker: {host: mqtt}, sparkplug: {group: plant}",
+            "topic: a/c, recipe: soap, broker: {host: mqtt}, sparkplug: {group: plant, edge_node: cell}",
+            "two stations are the edge node 'cell' of the group 'plant'",
+        ),
+    ],
+)
+def test_no_two_stations_are_one_to_their_broker(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    load_config(write(tmp_path, TWO))
+    assert old in TWO
+    text = TWO.replace(old, new, 1)
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_config(write(tmp_path, text))
+    assert (caught.value.line, caught.value.remedy) == (4, "Give each its own")
+    start, end = text.rsplit("mqtt", 1)
+    load_config(write(tmp_path, f"{start}another{end}"))
 
 
 def test_a_producer_lies_where_the_file_says(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from inspector.contract import (
     Reason,
     ResultAckPayload,
     ResultPayload,
+    ScorePayload,
     TriggerPayload,
     ack_event,
     disposition_event,
@@ -41,7 +42,7 @@ from inspector.contract import (
     schemas,
     utc_text,
 )
-from inspector.domain import Box, Cause, Finding, FindingKind, Verdict
+from inspector.domain import Box, Cause, Finding, FindingKind, Score, Verdict
 from inspector.mask import Mask
 
 NOW = datetime(2026, 3, 1, 6, 15, tzinfo=UTC)
@@ -177,6 +178,10 @@ def test_unknown_fields_are_ignored() -> None:
         {"partId": "line\n"},
         {"partId": "größe"},
         {"deadlineMs": 0},
+        {"deadlineMs": 1e-322},
+        {"deadlineMs": 1e-310},
+        {"deadlineMs": 0.0009},
+        {"deadlineMs": 86_400_001},
         {"deadlineMs": "500"},
         {"deadlineMs": True},
         {"deadlineMs": float("nan")},
@@ -189,6 +194,12 @@ def test_unknown_fields_are_ignored() -> None:
 def test_trigger_that_breaks_the_contract(change: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         TriggerPayload.decode(json.dumps(TRIGGER | change).encode())
+
+
+@pytest.mark.parametrize("deadline_ms", [0.001, 86_400_000])
+def test_the_shortest_and_the_longest_deadline(deadline_ms: float) -> None:
+    data = json.dumps(TRIGGER | {"deadlineMs": deadline_ms}).encode()
+    assert TriggerPayload.decode(data).deadline_ms == deadline_ms
 
 
 @pytest.mark.parametrize("field", [field for field in TRIGGER if field != "v"])
@@ -214,6 +225,33 @@ def test_no_number_that_json_lacks(value: float) -> None:
         FindingPayload.of(Finding("check", FindingKind.ANOMALY, "label", 0.5, 0.5, Box(value, 0, 1, 1)))
     with pytest.raises(ValidationError):
         result_payload(age_ms=value)
+
+
+@pytest.mark.parametrize(
+    ("score", "threshold", "written"),
+    [
+        (0.123456789, 0.61, 0.123457),
+        (53.4567891, 53.5, 53.4568),
+        (0.61, 0.61, 0.61),
+        (0.609997, 0.61, 0.609997),
+        (0.60999997, 0.61, 0.60999997),
+        (0.6100000004, 0.6100000003, 0.6100000004),
+    ],
+)
+def test_a_score_is_written_short_but_on_its_side_of_the_threshold(
+    score: float, threshold: float, written: float
+) -> None:
+    found = Finding("check", FindingKind.ANOMALY, "label", score, threshold, Box(0, 0, 1, 1))
+    below = replace(found, threshold=1000.0, review_threshold=threshold)
+    for payload in (
+        FindingPayload.of(found),
+        FindingPayload.of(below),
+        ScorePayload.of(Score("check", score, threshold, threshold)),
+        ScorePayload.of(Score("check", score, 1000.0, threshold)),
+    ):
+        assert payload.score == written
+        assert payload.threshold in (threshold, 1000.0)
+        assert (payload.score >= threshold) == (score >= threshold)
 
 
 @pytest.mark.parametrize("total", [0, 1, 2, 3, 4, 50])

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from control_rig import HEALTHY, Rig, inspected
-from fakes import FakeClock, trigger_message
+from fakes import trigger_message
 
-from inspector import clock as clock_module
-from inspector.clock import ClockWatch
 from inspector.contract import COMMAND_LIMIT, Reason, ResultPayload
 from inspector.control import ASTRAY_ERROR, CAMERA_ERROR, RETRY_S, STORAGE_ERROR, draw_boot_id
 from inspector.domain import Health
@@ -159,7 +155,7 @@ def test_a_lost_camera_is_error_by_name_and_heals(lost: tuple[str, ...], up: boo
 def test_an_accepted_trigger_is_journaled_before_it_is_answered_and_then_inspected() -> None:
     rig = Rig().ready()
     answered: list[int] = []
-    rig.journal.accept = lambda trigger: answered.append(len(rig.plc.acks))  # type: ignore[method-assign]
+    rig.journal.accept = lambda trigger, recipe: answered.append(len(rig.plc.acks))  # type: ignore[method-assign]
     rig.handle(trigger_message(4))
     assert answered == [0]
     assert [ack.reason for ack in rig.plc.acks] == [Reason.ACCEPTED]
@@ -208,6 +204,19 @@ def test_a_duplicate_is_answered_and_its_result_goes_out_again() -> None:
     assert len(rig.accepted) == 1
 
 
+def test_a_duplicate_that_has_waited_beyond_the_deadline_gets_no_result_again() -> None:
+    rig = Rig().ready()
+    rig.handle(trigger_message(deadlineMs=500))
+    inspection = inspected(rig.accepted[0])
+    rig.desk.send(ResultPayload.of(inspection))
+    rig.desk.book(inspection, ResultPayload.of(inspection))
+    waiting = trigger_message(at_s=rig.clock(), deadlineMs=500)
+    rig.clock.advance(0.6)
+    rig.control.handle(waiting)
+    assert rig.plc.acks[-1].reason is Reason.DUPLICATE
+    assert rig.plc.results == []
+
+
 def test_a_pass_that_was_not_taken_is_counted_and_noted() -> None:
     rig = Rig().ready()
     rig.handle(trigger_message())
@@ -243,29 +252,3 @@ def test_boot_ids_are_random_uint32_and_never_zero() -> None:
     drawn = {draw_boot_id() for _ in range(100)}
     assert len(drawn) > 90
     assert all(0 < number <= 0xFFFFFFFF for number in drawn)
-
-
-@pytest.mark.parametrize("hours", [1, -1])
-def test_a_clock_that_is_set_is_told_and_changes_no_decision(
-    hours: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
-) -> None:
-    monkeypatch.setattr(clock_module, "_TIMESYNCD", tmp_path / "absent")
-    wall, monotonic = FakeClock(1.7e9), FakeClock(50.0)
-    watch = ClockWatch(wall, monotonic)
-    wall.advance(3600)
-    monotonic.advance(3600)
-    assert watch.synced()
-    wall.advance(0.9)
-    assert watch.synced()
-    wall.advance(3600 * hours)
-    assert not watch.synced()
-
-
-def test_the_systems_own_word_on_its_clock_counts(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
-) -> None:
-    monkeypatch.setattr(clock_module, "_TIMESYNCD", tmp_path)
-    monkeypatch.setattr(clock_module, "_SYNCED", tmp_path / "synchronized")
-    assert not ClockWatch().synced()
-    (tmp_path / "synchronized").touch()
-    assert ClockWatch().synced()

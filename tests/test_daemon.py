@@ -31,6 +31,7 @@ class Station:
     ended: bool = False
     failure: BaseException | None = None
     refusal: Exception | None = None
+    late_failure: Exception | None = None
     calls: list[str] = field(default_factory=list)
 
     @property
@@ -49,6 +50,8 @@ class Station:
 
     def stop(self) -> None:
         self.calls.append("stop")
+        if self.late_failure is not None:
+            raise self.late_failure
 
     def abandon(self) -> None:
         self.calls.append("abandon")
@@ -92,11 +95,11 @@ class Rig:
 def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Rig]]:
     made: list[Rig] = []
 
-    def build(refused: str = "", **states: StateName) -> Rig:
+    def build(refused: str = "", more: str = "", **states: StateName) -> Rig:
         text = "".join(
             f"  - {{name: {name}, topic: {BASE}/{name}, recipe: recipe}}\n" for name in states
         )
-        (tmp_path / "line.yaml").write_text(f"line: several\nstations:\n{text}")
+        (tmp_path / "line.yaml").write_text(f"line: several\nstations:\n{text}{more}")
         line = load_config(tmp_path / "line.yaml")
         stations = {one.name: Station(one, states[one.name]) for one in line.stations}
 
@@ -163,6 +166,42 @@ def test_what_nobody_foresaw_ends_the_process_and_the_others_in_good_order(
     assert [str(error) for error in one.failures] == ["unforeseen"]
     assert one.stations["b"].calls[-1] == "stop"
     assert "STOPPING=1" in one.manager.heard
+
+
+class Page:
+    """Stands for the metrics page."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def start(self) -> None:
+        self.calls.append("start")
+
+    def close(self) -> None:
+        self.calls.append("close")
+
+
+def test_what_fails_in_the_last_moments_is_raised_once_everything_is_closed(
+    rig: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Page()
+    monkeypatch.setattr(daemon, "MetricsServer", lambda *_: page)
+    one = rig(more="metrics: {port: 9464}\n", a=StateName.READY, b=StateName.READY)
+    one.wait(lambda: "READY=1" in one.manager.heard)
+    one.stations["a"].late_failure = ValueError("at the end")
+    one.end()
+    assert [str(error) for error in one.failures] == ["at the end"]
+    assert one.stations["b"].calls[-1] == "stop"
+    assert page.calls == ["start", "close"]
+
+
+def test_of_several_exceptions_the_first_is_raised(rig: Callable[..., Rig]) -> None:
+    one = rig(a=StateName.READY, b=StateName.READY)
+    one.wait(lambda: "READY=1" in one.manager.heard)
+    one.stations["a"].late_failure = ValueError("at the end")
+    one.stations["b"].failure = ZeroDivisionError("unforeseen")
+    one.thread.join(10)
+    assert [str(error) for error in one.failures] == ["unforeseen"]
 
 
 def test_a_station_that_cannot_be_built_lets_go_of_the_others(rig: Callable[..., Rig]) -> None:
@@ -248,3 +287,20 @@ def test_a_reload_reaches_those_who_ask_the_configuration() -> None:
     assert (adjusted["evidence"].pass_share, adjusted["evidence"].dir) == (0.5, None)
     # what needs a restart is named again until there was one; what was taken over is not
     assert live.reload(fresh) == ([], restart)
+
+
+def test_a_station_that_stops_tells_what_ended_a_thread_once_everything_is_closed() -> None:
+    closed: list[str] = []
+
+    def fail() -> None:
+        raise ValueError("at the end")
+
+    line: Any = SimpleNamespace(plc=None, stop=lambda: None, status=lambda online: None, check=fail)
+    recorder: Any = SimpleNamespace(show=lambda _: None, close=lambda: closed.append("recorder"))
+    journal: Any = SimpleNamespace(close=lambda: closed.append("journal"))
+    lock: Any = SimpleNamespace(release=lambda: closed.append("lock"))
+    none: Any = None
+    live = LiveStation(station(), line, recorder, journal, lock, None, none, none)
+    with pytest.raises(ValueError, match="at the end"):
+        live.stop()
+    assert closed == ["recorder", "journal", "lock"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -15,13 +16,15 @@ import yaml
 from system.cli import ROOT
 
 from inspector.cli import app
+from inspector.cli.run import run
 from inspector.config import load_config
+from inspector.livestation import RELOADED
 
 DEPLOY = ROOT / "deploy"
 HOME = "/opt/line-inspector"
+PAGE = DEPLOY / "README.md"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 ANALYZE = shutil.which("systemd-analyze")
-needs_systemd = pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed")
 
 
 # --- units -----------------------------------------------------------------------------------------
@@ -48,9 +51,12 @@ def test_a_unit_is_hardened(unit: Path) -> None:
         "CapabilityBoundingSet": "",
         "ReadWritePaths": "/var/lib/inspector",
         "StateDirectory": "inspector",
-        "SystemCallFilter": "@system-service",
     }.items():
         assert given[key] == [value], key
+    allowed = [call for value in given["SystemCallFilter"] for call in value.split()]
+    assert allowed[0] == "@system-service"
+    # beyond it: to ask how far off the clock may be; nobody has the right to set it
+    assert set(allowed[1:]) <= {"adjtimex", "clock_adjtime"}
 
 
 def test_the_daemon_s_unit_knows_how_the_daemon_behaves() -> None:
@@ -59,6 +65,7 @@ def test_the_daemon_s_unit_knows_how_the_daemon_behaves() -> None:
     assert float(given["WatchdogSec"][0]) > 5, "longer than a part may take before it is stuck"
     assert given["RestartPreventExitStatus"] == ["2"]
     assert given["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
+    assert given["ProtectClock"] == [], "it forbids to ask the kernel whether the clock is synchronised"
     command = given["ExecStart"][0].split()
     assert command[0] == f"{HOME}/.venv/bin/inspector"
     group = typer.main.get_command(app)
@@ -73,8 +80,30 @@ def test_the_dashboard_s_unit_starts_a_file_that_is_there() -> None:
     assert "--server.address=127.0.0.1" in given["ExecStart"][0]
 
 
-@needs_systemd
+def test_two_dashboards_on_one_computer_can_have_two_ports() -> None:
+    given = settings(DEPLOY / "systemd" / "inspector-dashboard@.service")
+    assert "--server.port=${PORT} " in given["ExecStart"][0]
+    assert not re.search(r"port\S*\d", given["ExecStart"][0])
+    assert "PORT=8501" in given["Environment"]
+    assert "`Environment=PORT=8502`" in PAGE.read_text(encoding="utf-8")
+
+
+def test_the_dashboard_is_there_when_the_line_is_not() -> None:
+    """The daemon is ready once its broker and cameras have been there; nothing else waits for that."""
+    given = settings(DEPLOY / "systemd" / "inspector-dashboard@.service")
+    for key in ("After", "Requires", "Wants", "BindsTo", "PartOf", "Requisite"):
+        assert not any("inspector@" in value for value in given[key]), key
+    started = [
+        line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("systemctl ")
+    ]
+    assert "systemctl enable --now --no-block inspector@line-3" in started
+    assert all("--no-block" in line for line in started if "inspector@" in line)
+
+
 def test_systemd_finds_nothing_wrong(tmp_path: Path) -> None:
+    if ANALYZE is None:
+        missing = "systemd-analyze is not installed: apt install systemd"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
     for unit in UNITS:
         text = unit.read_text(encoding="utf-8").replace(f"{HOME}/.venv/bin/", f"{tmp_path}/")
         (tmp_path / unit.name).write_text(text.replace(HOME, str(ROOT)), encoding="utf-8")
@@ -207,6 +236,25 @@ def test_the_line_of_the_compose_file_fits_broker_image_and_acl() -> None:
     assert int(listener[1]) == station.broker.port
 
 
+# --- broker ----------------------------------------------------------------------------------------
+
+
+def test_the_broker_s_configuration_says_where_it_goes_and_whom_the_acl_knows() -> None:
+    text = (DEPLOY / "mosquitto" / "mosquitto.conf").read_text(encoding="utf-8")
+    # Debian's own file has persistence_location too, and includes what lies in conf.d
+    assert "conf.d" not in text
+    assert "in place of /etc/mosquitto/mosquitto.conf" in text
+    assert "chown -R mosquitto: /etc/mosquitto/certs" in text
+    acl = (DEPLOY / "mosquitto" / "inspector.acl").read_text(encoding="utf-8")
+    users = set(re.findall(r"^user (\S+)$", acl, re.M))
+    told = re.findall(r"mosquitto_passwd -c (\S+) (\w+)", text)
+    assert told
+    for file, user in told:
+        assert user in users
+        assert f"chown mosquitto: {file}" in text
+        assert f"#password_file {file}\n" in text
+
+
 # --- documents -------------------------------------------------------------------------------------
 
 
@@ -226,8 +274,36 @@ def test_every_link_leads_somewhere(page: str) -> None:
 
 
 def test_the_topics_page_names_every_schema_and_says_what_mqtt_is_not() -> None:
-    text = (DEPLOY / "README.md").read_text(encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8")
     schemas = {path.name for path in (DEPLOY / "schemas").glob("*.schema.json")}
     linked = set(re.findall(r"schemas/(\w+\.schema\.json)", text))
     assert linked == schemas
     assert "MQTT is never a safety function" in text
+
+
+def test_what_is_run_by_hand_is_run_as_the_services_user() -> None:
+    """What root writes below their folder they cannot: the daemon would end each second."""
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    commands = [line for line in lines if ".venv/bin/inspector " in line]
+    assert all(line.startswith("sudo -u inspector ") for line in commands), commands
+    assert any(" users add /etc/inspector/line-3.yaml " in line for line in commands), "the first login"
+    made = " ".join(line for line in lines if line.startswith("install -d -o inspector -g inspector "))
+    state_dir = re.search(r"`state_dir: (\S+)`", PAGE.read_text(encoding="utf-8"))
+    assert state_dir is not None
+    assert state_dir[1] in made.split()
+
+
+def test_a_folder_elsewhere_is_opened_in_both_units() -> None:
+    row = next(
+        line for line in PAGE.read_text(encoding="utf-8").splitlines() if "`ReadWritePaths=" in line
+    )
+    assert "systemctl edit` both units" in row
+
+
+def test_page_and_command_name_all_that_a_reload_takes_over() -> None:
+    row = next(
+        line for line in PAGE.read_text(encoding="utf-8").splitlines() if "`systemctl reload" in line
+    )
+    for group in {key.partition(".")[0] for key in RELOADED}:
+        assert f"`{group}`" in row
+        assert group in str(run.__doc__)

@@ -29,7 +29,7 @@ def desk() -> Desk:
 def admit(
     at: Desk, message: Received, state: StateName = StateName.READY
 ) -> tuple[str, Trigger | None]:
-    admission = at.admit(message, state)
+    admission = at.admit(message, state, message.at_s)
     assert admission.ack.accepted == (admission.ack.reason is Reason.ACCEPTED)
     assert (admission.trigger is not None) == admission.ack.accepted
     assert at.counters().reconciled
@@ -81,7 +81,7 @@ def test_same_key_with_the_same_part_is_a_duplicate_also_while_in_flight_and_not
     accepted(at)
     assert admit(at, trigger_message())[0] == "Duplicate"
     assert admit(at, trigger_message(), StateName.ERROR)[0] == "Duplicate"
-    assert at.admit(trigger_message(), StateName.READY).again is None
+    assert at.admit(trigger_message(), StateName.READY, 1000.0).again is None
     assert at.counters().accepted == 1
 
 
@@ -92,7 +92,8 @@ def test_a_duplicate_gets_its_result_again_only_within_the_deadline(
     at = desk()
     trigger = accepted(at, at_s=1000.0, deadlineMs=500)
     result = finish(at, trigger)
-    admission = at.admit(trigger_message(at_s=1000.0 + after_s, deadlineMs=500), StateName.READY)
+    # it was received at once, and waited
+    admission = at.admit(trigger_message(deadlineMs=500), StateName.READY, 1000.0 + after_s)
     assert admission.ack.reason is Reason.DUPLICATE
     assert admission.again == (result if again else None)
 
@@ -105,27 +106,28 @@ def test_the_age_of_a_repeated_result_counts_from_the_exposure() -> None:
     result = ResultPayload.of(made)
     at.book(made, result)
     for after_s, again in ((0.399, True), (0.4, False)):
-        admission = at.admit(trigger_message(at_s=1000.0 + after_s, deadlineMs=500), StateName.READY)
+        now_s = 1000.0 + after_s
+        admission = at.admit(trigger_message(at_s=now_s, deadlineMs=500), StateName.READY, now_s)
         assert admission.again == (result if again else None)
 
 
 def test_nothing_is_repeated_after_a_halt() -> None:
     at = desk()
     finish(at, accepted(at))
-    assert at.admit(trigger_message(), StateName.HALTED).again is None
-    assert at.admit(trigger_message(), StateName.ERROR).again is not None
+    assert at.admit(trigger_message(), StateName.HALTED, 1000.0).again is None
+    assert at.admit(trigger_message(), StateName.ERROR, 1000.0).again is not None
 
 
 def test_a_duplicate_of_what_was_not_published_is_not_published_either() -> None:
     at = desk()
     at.book(inspection(accepted(at), Cause.DEADLINE_MISSED), None)
-    assert at.admit(trigger_message(), StateName.READY).again is None
+    assert at.admit(trigger_message(), StateName.READY, 1000.0).again is None
 
 
 def test_same_key_with_another_part_is_a_conflict() -> None:
     at = desk()
     finish(at, accepted(at))
-    admission = at.admit(trigger_message(partId="other"), StateName.READY)
+    admission = at.admit(trigger_message(partId="other"), StateName.READY, 1000.0)
     assert (admission.ack.reason, admission.again) == (Reason.CONFLICT, None)
     assert (admission.ack.plc_boot_id, admission.ack.trigger_id) == (PLC_BOOT, 1)
 
@@ -193,7 +195,7 @@ def test_whatever_is_no_trigger_is_malformed_and_accounted_for(data: bytes) -> N
 def test_a_malformed_trigger_is_answered_with_the_ids_that_can_be_read(
     changes: dict[str, Any], ids: tuple[int | None, int | None]
 ) -> None:
-    ack = desk().admit(trigger_message(**changes), StateName.READY).ack
+    ack = desk().admit(trigger_message(**changes), StateName.READY, 1000.0).ack
     assert (ack.plc_boot_id, ack.trigger_id) == ids
 
 
@@ -302,7 +304,7 @@ def test_counters_reconcile_at_any_moment(seed: int) -> None:
     for step in range(300):
         kind = rng.randrange(6)
         if kind == 0:
-            at.admit(Received("cmd/trigger", rng.randbytes(20), step), StateName.READY)
+            at.admit(Received("cmd/trigger", rng.randbytes(20), step), StateName.READY, step)
         elif kind == 1 and open_parts:
             part = open_parts.pop(rng.randrange(len(open_parts)))
             finish(at, part, rng.choice([Cause.NONE, Cause.DEFECT, Cause.BLUR, Cause.OVERRUN]))
@@ -318,7 +320,7 @@ def test_counters_reconcile_at_any_moment(seed: int) -> None:
                 at_s=float(step),
             )
             admission = at.admit(
-                message, rng.choice([StateName.READY, StateName.READY, StateName.ERROR])
+                message, rng.choice([StateName.READY, StateName.READY, StateName.ERROR]), float(step)
             )
             if admission.trigger is not None:
                 open_parts.append(admission.trigger)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,15 @@ from fakes import (
     picture,
     scratch_if_marked,
 )
+from fakes import RECIPE as RECIPE_TEXT
 
+from inspector import challenger
 from inspector.changeover import Active
 from inspector.checks.detect import DetectCheck
 from inspector.config import Challenge
 from inspector.domain import Box, Detection
 from inspector.errors import InputError
-from inspector.knownparts import known_parts, show
+from inspector.knownparts import KnownPart, known_parts, show
 from inspector.ports import Asked
 
 SCRATCHES = DetectCheck("detect", "detector", frozenset({"scratch"}), 0.5, 0.3)
@@ -97,6 +100,32 @@ def test_of_a_recipe_that_tracks_parts_the_one_nearest_to_the_line_is_judged(tmp
     assert detector.calls == 1
 
 
+def several(folder: Path, *marks: int) -> KnownPart:
+    """One part of several pictures."""
+    paths = [folder / f"{number}.png" for number in range(len(marks))]
+    for number, (path, mark) in enumerate(zip(paths, marks, strict=True)):
+        cv2.imwrite(str(path), picture(mark, seed=number))
+    return KnownPart("faulty/views", "faulty", tuple(paths))
+
+
+@pytest.mark.parametrize("marks", [(90, 10, 10), (10, 90, 10), (10, 10, 90)])
+def test_every_picture_that_a_camera_makes_of_a_part_is_looked_at(
+    tmp_path: Path, marks: tuple[int, ...]
+) -> None:
+    recipe = make_recipe(tmp_path, RECIPE_TEXT + "captures: 3\n")
+    station = make_station(recipe, FakeDetector(scratch_if_marked), SCRATCHES)
+    assert show(station, several(tmp_path, *marks), ("top",)).verdict == "FAIL"
+
+
+def test_more_pictures_than_the_cameras_make_are_refused_with_both_numbers(tmp_path: Path) -> None:
+    station = make_station(make_recipe(tmp_path), FakeDetector(scratch_if_marked), SCRATCHES)
+    part = several(tmp_path, 10, 10, 90)
+    with pytest.raises(InputError, match="has 3 pictures, and the station makes 2 of a part"):
+        show(station, part, ("top", "side"))
+    # where no camera is named nothing is known of their number
+    assert show(station, part).verdict == "FAIL"
+
+
 # --- with pictures -------------------------------------------------------------------------------
 
 
@@ -149,6 +178,7 @@ def test_a_run_whose_picture_cannot_be_read_proves_nothing(tmp_path: Path) -> No
     assert rig.recorder.challenges == []
     # and the next may begin
     rig.handle(Asked(24, "challenge", {"parts": str(tmp_path / "none")}, "maria"))
+    rig.run_threads()
     assert rig.answers[1][:2] == (24, "refused")
 
 
@@ -159,3 +189,30 @@ def test_a_second_run_with_pictures_is_refused_while_one_is_under_way(tmp_path: 
     assert [answer[:2] for answer in rig.answers] == [(26, "refused")]
     rig.run_threads()
     assert rig.answers[-1][:2] == (25, "done")
+
+
+def test_a_drive_that_does_not_answer_holds_up_its_challenge_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, answers = threading.Event(), threading.Event()
+
+    def slow(folder: Path, recipe_id: str) -> tuple[KnownPart, ...]:
+        asked.set()
+        assert answers.wait(5), "somebody waits for it who must not"
+        return known_parts(folder, recipe_id)
+
+    monkeypatch.setattr(challenger, "known_parts", slow)
+    rig = with_pictures(tmp_path)
+    rig.handle(Asked(27, "challenge", {}, "maria"))
+    thread = threading.Thread(target=rig.run_threads)
+    thread.start()
+    assert asked.wait(5)
+    before = len(rig.plc.beats)
+    rig.pass_time(1)
+    assert len(rig.plc.beats) > before
+    # one at a time, and this one is not over
+    rig.handle(Asked(28, "challenge", {}, "otto"))
+    assert [answer[:2] for answer in rig.answers] == [(28, "refused")]
+    answers.set()
+    thread.join(5)
+    assert rig.answers[-1][:2] == (27, "done")

@@ -252,6 +252,15 @@ def test_stopping_does_not_wait_for_ever_for_a_part_that_hangs(rig: Start) -> No
     assert station.journal.verdicts == []
 
 
+def test_every_thread_ends_though_the_queue_is_shorter_than_their_number(rig: Start) -> None:
+    station = rig(workers=3, queue=1).start()
+    started = time.monotonic()
+    station.line.stop()
+    assert time.monotonic() - started < 2
+    left = [t.name for t in station.line._threads.started if t.is_alive()]
+    assert not [name for name in left if name.startswith("inspect-")]
+
+
 def test_a_station_that_stops_finishes_what_it_has_and_accepts_nothing_more(rig: Start) -> None:
     station = rig(workers=1).start()
     gate = Gate()
@@ -283,6 +292,18 @@ def test_a_part_that_hangs_is_no_progress(rig: Start) -> None:
     assert not station.line.progressing
     gate.opened.set()
     wait_for(lambda: station.line.progressing)
+
+
+def test_a_part_that_is_slow_within_its_own_deadline_is_not_stuck(rig: Start) -> None:
+    station = rig(workers=1, deadline_ms=500).start()
+    gate = Gate()
+    station.detector.answer = gate
+    station.part(1, deadlineMs=60_000)
+    assert gate.entered.wait(5)
+    station.clock.stop_at(station.clock() + 6)
+    wait_for(lambda: station.line.progressing)
+    gate.opened.set()
+    assert station.result(1).verdict == "PASS"
 
 
 def test_the_will_says_offline_and_the_status_what_an_operator_wants(rig: Start) -> None:

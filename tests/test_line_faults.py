@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from fakes import (
@@ -20,7 +21,7 @@ from inspector.cameraspecs import Acquisition
 from inspector.contract import Reason, ResultAckPayload, ResultPayload
 from inspector.domain import Detection, Image
 from inspector.errors import CameraError, DefectError, PictureError
-from inspector.ports import LinkDown, LinkUp, Message, Received
+from inspector.ports import Asked, LinkDown, LinkUp, Message, Received
 
 
 def test_a_camera_that_is_lost_makes_error_and_a_camera_that_is_back_ready(rig: Start) -> None:
@@ -181,14 +182,28 @@ def test_a_pipeline_that_is_stuck_stops_the_heartbeat(
     gate = Gate()
     station.detector.answer = gate
     wait_for(lambda: station.plc.beats)
-    station.part(1)
+    station.part(1, deadlineMs=400)
     assert gate.entered.wait(5)
-    time.sleep(0.3)
+    wait_for(lambda: station.line._stuck(station.clock()))
+    time.sleep(0.1)  # a tick
     before = len(station.plc.beats)
     time.sleep(0.2)
     assert len(station.plc.beats) == before
     gate.opened.set()
     wait_for(lambda: len(station.plc.beats) > before)
+
+
+@pytest.mark.parametrize(("kind", "arguments"), [("challenge", None), ("reset", []), ("shadow", "x")])
+def test_a_request_whose_arguments_are_no_object_is_refused_and_does_no_harm(
+    rig: Start, kind: str, arguments: Any
+) -> None:
+    station = rig().start()
+    station.plc.send(Asked(1, kind, arguments, "maria"))
+    wait_for(lambda: station.answers)
+    assert station.answers == [(1, "refused", "Its arguments are no object.")]
+    station.line.check()
+    station.part(1)
+    assert station.result(1).verdict == "PASS"
 
 
 def test_a_duplicate_trigger_is_inspected_once_and_answered_again(rig: Start) -> None:

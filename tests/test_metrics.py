@@ -59,7 +59,8 @@ def status(**changes: Any) -> StationStatus:
 
 def sample(tally: Tally | None = None, **changes: Any) -> Sample:
     queues = {"parts": 4, "records": 0}
-    return Sample(status(**changes), (tally or Tally()).copy(), queues, 2, 0, True)
+    link = {"connects": 3, "disconnects": 2}
+    return Sample(status(**changes), (tally or Tally()).copy(), queues, 2, 0, True, link)
 
 
 def parsed(*samples: Sample) -> dict[str, dict[tuple[tuple[str, str], ...], float]]:
@@ -96,6 +97,10 @@ def test_counters_and_conditions_are_on_the_page() -> None:
     assert found["inspector_queue_depth"] == {
         (("queue", "parts"), *cell): 4,
         (("queue", "records"), *cell): 0,
+    }
+    assert found["inspector_link_events_total"] == {
+        (("event", "connects"), *cell): 3,
+        (("event", "disconnects"), *cell): 2,
     }
     assert found["inspector_camera_up"] == {
         (("camera", "top"), *cell): 1,

@@ -106,6 +106,27 @@ def test_what_is_wrong_is_told_with_file_line_and_remedy(
     assert remedy in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["Schäumchen", "s" * 33, "so\tap"])
+def test_a_recipe_that_no_message_can_name_is_refused(tmp_path: Path, name: str) -> None:
+    folder = write_recipe(tmp_path, name=name)
+    with pytest.raises(InputError, match="no message to a PLC can name the recipe") as caught:
+        load_recipe(folder)
+    assert caught.value.remedy == "Give its folder a name of at most 32 printable ASCII characters"
+    assert load_recipe(folder, name="soap").recipe_id == "soap"
+    assert load_recipe(folder.rename(tmp_path / ("s" * 32))).recipe_id == "s" * 32
+
+
+@pytest.mark.parametrize("label", ["Lötfehler", "s" * 33, "scr\natch"])
+def test_a_label_that_no_message_can_carry_is_refused(tmp_path: Path, label: str) -> None:
+    """Before the first part that has it, not at it."""
+    folder = write_recipe(tmp_path, FULL)
+    write_bundle(folder / "detector", labels=("bottle", "cap", "scratch", label))
+    with pytest.raises(ConfigError, match="no message to a PLC can carry") as caught:
+        load_recipe(folder)
+    assert (caught.value.path, caught.value.line) == (folder / "recipe.yaml", 6)
+    assert "32 printable ASCII characters in 'labels' of its model.json" in str(caught.value)
+
+
 def test_two_checks_of_one_name_point_at_the_second(tmp_path: Path) -> None:
     text = RECIPE + "  - {kind: detect, model: detector}\n"
     with pytest.raises(ConfigError, match="two checks are called 'detect'") as caught:

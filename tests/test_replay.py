@@ -113,6 +113,12 @@ def test_a_long_name_is_cut_so_that_the_part_id_fits_the_contract(tmp_path: Path
     assert rows[0]["source"] == f"{'very-' * 8}long"
 
 
+def test_a_name_that_no_plc_can_read_is_written_in_ascii(tmp_path: Path) -> None:
+    _, rows = run(tmp_path, [write_belt(tmp_path / "Prüfung.avi")])
+    assert [row["partId"] for row in rows] == ["Pr_fung#1", "Pr_fung#2", "Pr_fung#3"]
+    assert {row["source"] for row in rows} == {"Prüfung"}
+
+
 def test_a_truncated_video_keeps_what_came_before(tmp_path: Path) -> None:
     path = write_belt(tmp_path / "belt.avi")
     data = path.read_bytes()
@@ -237,7 +243,17 @@ def test_one_picture_more_does_not_shift_all_that_follow() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["no json\n", "[1]\n", "3\n", '{"source": "a"}\n', '"text"\n', "\xff\n"]
+    "text",
+    [
+        "no json\n",
+        "[1]\n",
+        "3\n",
+        '{"source": "a"}\n',
+        '"text"\n',
+        "\xff\n",
+        '{"source": "a", "frame": "3", "verdict": "PASS", "cause": "None"}\n',
+        '{"source": ["a"], "frame": 3, "verdict": "PASS", "cause": "None"}\n',
+    ],
 )
 def test_a_baseline_that_is_none_is_told(tmp_path: Path, text: str) -> None:
     path = tmp_path / "base.jsonl"

@@ -51,11 +51,13 @@ def test_random_conditions_make_only_transitions_of_the_table(seed: int) -> None
 
 
 @pytest.mark.parametrize("now", list(StateName))
-@pytest.mark.parametrize("bits", list(itertools.product([False, True], repeat=7)))
+@pytest.mark.parametrize("bits", list(itertools.product([False, True], repeat=8)))
 def test_every_state_under_every_condition_stays_in_the_table(
     now: StateName, bits: tuple[bool, ...]
 ) -> None:
-    conditions = Conditions(*bits[:5], "lost" if bits[5] else "", bits[6])
+    *flags, faulty = bits
+    conditions = Conditions(fault="lost" if faulty else "")
+    conditions = replace(conditions, **dict(zip(FLAGS, flags, strict=True)))
     if now in (StateName.READY, StateName.CONTINUOUS_EXECUTION):
         conditions = replace(conditions, free_running=now is StateName.CONTINUOUS_EXECUTION)
     walk(now, conditions)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from control_rig import RECIPE, Rig
 from drifting import calibration, seen
@@ -126,13 +128,50 @@ def test_where_it_may_drift_holds_the_station_until_a_reset() -> None:
     rig.pass_time(0.1)
     state = rig.control.state_payload()
     assert (state.state, state.error_code, state.error_text) == (StateName.ERROR, 30, WEAK)
+    # another product has nothing to compare with yet, and the lamp is as weak as it was
+    rig.drift.begin(replace(RECIPE, version=RECIPE.version + 1), None)
+    rig.watching.tick()
+    rig.pass_time(0.1)
+    state = rig.control.state_payload()
+    assert (state.state, state.error_code, state.error_text) == (StateName.ERROR, 30, WEAK)
     rig.handle(command("reset"))
     rig.pass_time(0.1)
     assert rig.control.state is StateName.READY
     assert rig.control.state_payload().health == "good"
+    rig.drift.begin(RECIPE, calibration({"exposure": STEADY}))
     # not mended: as soon as two windows say so it is held again
     for _ in range(2):
         show(rig.drift, 88)
         rig.watching.tick()
+    rig.pass_time(0.1)
+    assert rig.control.state is StateName.ERROR
+
+
+@pytest.mark.parametrize("at_first", [False, True])
+def test_drift_that_is_over_does_not_hold_a_station_which_may_be_held_later(at_first: bool) -> None:
+    may_hold = Drift(act_leaves_ready=True)
+    rig = Rig(drift=may_hold if at_first else Drift()).ready()
+    weak_light(rig)
+    if at_first:
+        rig.watching.adjust(Drift())
+    for _ in range(2):
+        show(rig.drift, 100)
+        rig.watching.tick()
+    rig.watching.adjust(may_hold)
+    rig.watching.tick()
+    rig.pass_time(0.1)
+    assert rig.control.state is StateName.READY
+    weak_light(rig)
+    rig.pass_time(0.1)
+    assert rig.control.state is StateName.ERROR
+
+
+def test_drift_that_goes_on_holds_a_station_from_the_moment_that_it_may() -> None:
+    rig = Rig().ready()
+    weak_light(rig)
+    rig.pass_time(0.1)
+    assert rig.control.state is StateName.READY
+    rig.watching.adjust(Drift(act_leaves_ready=True))
+    rig.watching.tick()
     rig.pass_time(0.1)
     assert rig.control.state is StateName.ERROR

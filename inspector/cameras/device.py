@@ -45,13 +45,16 @@ class Device(ABC):
 
     def reached(self) -> bool:
         """Whether the device is open, or could now be opened."""
-        with self._in_use:
-            try:
+        try:
+            with self._in_use:
                 self._connect()
-            except CameraError:
-                # the next read says why
-                return False
-            return True
+        except CameraError:
+            # the next read says why
+            return False
+        finally:
+            if self._closed.is_set():
+                self._let_go_unless_in_use()
+        return True
 
     @abstractmethod
     def _connect(self) -> None:

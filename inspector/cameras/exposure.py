@@ -16,7 +16,9 @@ SETTLED = 3
 HASTE = 0.7
 """Pictures that come in less than so much of the time between them had been waiting."""
 REMEMBERED = 1000
-"""Delays of the last pictures; the clocks of camera and computer drift apart by little meanwhile."""
+"""Delays of the last pictures that are compared."""
+DRIFT_S = 60.0
+"""An older delay says nothing any more: the clocks of camera and computer have drifted apart."""
 PACE = 31
 """Intervals from which the usual one is known, of a stream that tells no times."""
 PACE_MIN = 8
@@ -29,8 +31,9 @@ class ExposureClock:
     """From a source's own times to ours.
 
     The least delay of the last pictures is taken for the way that each has to go; what comes later than
-    that has waited. Of a source that tells no times only the pace says so: a picture that comes sooner
-    or much later after its predecessor than usual is passed over.
+    that has waited. The first picture after a pause of :data:`DRIFT_S` has nothing to be compared with
+    and counts as one that has not waited. Of a source that tells no times only the pace says so: a
+    picture that comes sooner or much later after its predecessor than usual is passed over.
     """
 
     def __init__(self, *, triggered: bool = False, latency_s: float = 0.0) -> None:
@@ -42,7 +45,8 @@ class ExposureClock:
         self._last: tuple[float, float] | None = None
         """Arrival and told time of the picture before."""
         self._settled = 0
-        self._delays: deque[float] = deque(maxlen=REMEMBERED)
+        self._delays: deque[tuple[float, float]] = deque(maxlen=REMEMBERED)
+        """When a picture has come, and how much later than told."""
         self._arrived_s: float | None = None
         self._off_s: float | None = None
         """Since when it has been out of step."""
@@ -64,8 +68,10 @@ class ExposureClock:
         if not self._triggered and not self._is_settled(arrived_s, told_s, last):
             return None
         delay = arrived_s - told_s
-        self._delays.append(delay)
-        least = min(self._delays)
+        self._delays.append((arrived_s, delay))
+        while arrived_s - self._delays[0][0] > DRIFT_S:
+            self._delays.popleft()
+        least = min(delay for _, delay in self._delays)
         if delay - least > LATE_S and not self._triggered:
             return None
         return told_s + least - self._latency_s

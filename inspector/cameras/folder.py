@@ -19,7 +19,8 @@ class WatchedFolder:
 
     What lies in the folder at the start, or when it is back after it was gone, is not new. A file
     counts when its size has not changed between two looks, so that one still being written is not read
-    in half; those after it, by name, wait for it.
+    in half; those after it, by name, wait for it. One that stays empty until the next is there counts
+    as an exposure of which there is no picture.
     """
 
     continuous = False
@@ -46,52 +47,57 @@ class WatchedFolder:
         return None
 
     def reached(self) -> bool:
-        """Whether the folder is there."""
-        with contextlib.suppress(OSError):  # a network drive that is gone
-            return self._config.path.is_dir()
-        return False
+        """Whether the folder can be looked into; what lies there then is not new."""
+        try:
+            self._look()
+        except CameraError:
+            # the next read says why
+            return False
+        return True
 
     def close(self) -> None:
         """End a waiting :meth:`read`."""
         self._closed.set()
 
     def _next_settled(self) -> Path | None:
+        before, self._sizes = self._sizes, self._look()
+        empty: Path | None = None
+        for path, size in self._sizes.items():
+            if before.get(path) != size:
+                return None  # no other may overtake it: the order says which part it belongs to
+            if size:
+                return empty or path
+            empty = empty or path
+        return None
+
+    def _look(self) -> dict[Path, int]:
+        """The new pictures by name, with their sizes in bytes; the first look finds none.
+
+        Raises :class:`CameraError` when the folder is gone.
+        """
         try:
-            files, place = self._files(), self._place()
+            lying, place = self._lying(), self._place()
+            if place != self._lies_at:
+                # unmounted, mounted, or moved: what lies there is not new, and belongs to no part
+                self._seen, self._lies_at = None, place
+            if self._seen is None:
+                self._seen = lying
+            self._seen = self._seen & lying  # a name that was removed may come again
+            return _sizes(sorted(lying - self._seen))
         except OSError as error:
             self._seen = None
             raise CameraError(
                 f"folder camera '{self._config.name}': {self._config.path}: {error.strerror}",
                 "Create the folder or mount its drive; it is tried again",
             ) from error
-        if place != self._lies_at:
-            # unmounted, mounted, or moved: what lies there is not new, and belongs to no part
-            self._seen, self._lies_at = None, place
-        if self._seen is None:
-            self._seen = set(files)
-        self._seen &= set(files)  # a name that was removed may come again
-        fresh = sorted(path for path in files if path not in self._seen)
-        before, self._sizes = self._sizes, {path: files[path] for path in fresh}
-        for path in fresh:
-            if before.get(path) != files[path]:
-                return None  # no other may overtake it: the order says which part it belongs to
-            if files[path]:
-                return path
-        return None
+
+    def _lying(self) -> set[Path]:
+        return {path for path in self._config.path.iterdir() if path.suffix.lower() in PICTURES}
 
     def _place(self) -> tuple[int, int]:
         """Which folder that is, whatever its name."""
         found = self._config.path.stat()
         return found.st_dev, found.st_ino
-
-    def _files(self) -> dict[Path, int]:
-        """The pictures that lie there, with their sizes in bytes."""
-        files: dict[Path, int] = {}
-        for path in self._config.path.iterdir():
-            if path.suffix.lower() in PICTURES:
-                with contextlib.suppress(FileNotFoundError):  # taken away since the folder was listed
-                    files[path] = path.stat().st_size
-        return files
 
     def _frame(self, path: Path) -> Frame:
         if self._seen is not None:
@@ -111,3 +117,11 @@ class WatchedFolder:
                 f"{path} cannot be read: {error.strerror}", "Let it lie longer"
             ) from error
         return Frame(image, self._config.name, index, self._clock(), golden=golden)
+
+
+def _sizes(paths: list[Path]) -> dict[Path, int]:
+    sizes: dict[Path, int] = {}
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):  # taken away since the folder was listed
+            sizes[path] = path.stat().st_size
+    return sizes

@@ -101,13 +101,24 @@ def read_picture(path: Path) -> Image:
     Raises :class:`FootageError` for what is missing or no picture.
     """
     try:
-        data = np.fromfile(path, dtype=np.uint8)
+        image = decode(path.read_bytes())
     except OSError as error:
         raise FootageError(f"{path} cannot be read: {error.strerror}", "Check the path") from error
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if image is None:
         raise FootageError(f"{path} is no picture that can be read", "Remove it or export it again")
-    return np.asarray(image, dtype=np.uint8)
+    return image
+
+
+def decode(data: bytes) -> Image | None:
+    """The content of a picture file as ``(height, width, 3)`` ``uint8`` BGR; None when it is none."""
+    if not data:
+        return None
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        # larger, says its head, than any picture
+        return None
+    return None if image is None else np.asarray(image, np.uint8)
 
 
 def is_cut_short(data: bytes) -> bool:

@@ -30,6 +30,7 @@ SILENT_S = 3.0
 """A freely running camera that delivers nothing for so long is opened anew."""
 STARVED_S = 5.0
 """The same of one whose pictures are all late."""
+FORMAT_REMEDY = "Set 'pixel_format' to Mono8, BGR8 or a Bayer format"
 _BAYER = {
     "BayerRG": cv2.COLOR_BayerRGGB2BGR,
     "BayerGR": cv2.COLOR_BayerGRBG2BGR,
@@ -69,7 +70,12 @@ class HarvestedCamera(Device):
 
     def _next(self) -> Frame | None:
         with self._let_go_on_failure():
-            return self._fetch()
+            try:
+                return self._fetch()
+            except (KeyError, IndexError) as error:
+                # harvesters looks a format up in a table, and makes no component of what it cannot read
+                text = f"sends pictures in a format that is not known here ({error!r})"
+                raise self._failure(text, FORMAT_REMEDY) from error
 
     @contextmanager
     def _let_go_on_failure(self) -> Iterator[None]:
@@ -104,7 +110,7 @@ class HarvestedCamera(Device):
             if self.continuous and arrived_s - self._heard_s > SILENT_S:
                 raise self._failure("delivers no picture any more", "Check its cable and power")
             # a camera that waits for a part still answers
-            _ = self._device.remote_device.node_map.Width.value
+            self._device.remote_device.node_map.Width.get_value(ignore_cache=True)
             return None
         with buffer:
             self._heard_s = arrived_s
@@ -114,13 +120,13 @@ class HarvestedCamera(Device):
                     raise self._failure("sends its pictures late", "Check network and frame rate")
                 return None
             self._fresh_s = arrived_s
-            component = buffer.payload.components[0]
+            components = [one for one in buffer.payload.components if one is not None]
+            component = components[0]
             try:
                 # the buffer goes back to the producer: the picture is a copy
                 image = to_bgr(component.data, component.width, component.height, component.data_format)
             except ValueError as error:
-                remedy = "Set 'pixel_format' to Mono8, BGR8 or a Bayer format"
-                raise self._failure(str(error), remedy) from error
+                raise self._failure(str(error), FORMAT_REMEDY) from error
             return Frame(image, self._config.name, int(buffer.frame_id), exposed_s)
 
     def _failure(self, what: str, remedy: str) -> CameraError:

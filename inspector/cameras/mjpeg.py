@@ -14,12 +14,9 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
-import cv2
-import numpy as np
-
 from inspector.cameras.device import Device
 from inspector.cameras.exposure import ExposureClock
-from inspector.cameras.footage import is_cut_short
+from inspector.cameras.footage import decode, is_cut_short
 from inspector.cameras.opencv import READ_TIMEOUT_MS, STARVED_S, shown
 from inspector.cameraspecs import OpenCvCamera
 from inspector.domain import Frame
@@ -51,7 +48,10 @@ class Parts:
             fields = _fields(bytes(self._data[start + len(self._mark) : head_end]))
             body = head_end + 4
             if "content-length" in fields:
-                end = body + int(fields["content-length"])
+                length = int(fields["content-length"])
+                if length < 0:
+                    raise ValueError(f"a part of {length} bytes")
+                end = body + length
                 if len(self._data) < end:
                     break
             else:
@@ -60,7 +60,8 @@ class Parts:
                     break
             picture = bytes(self._data[body:end])
             del self._data[:end]
-            yield picture, _told(fields)
+            if picture:
+                yield picture, _told(fields)
         if len(self._data) > PICTURE_LIMIT:
             raise ValueError(f"{PICTURE_LIMIT} bytes without a picture")
 
@@ -97,13 +98,11 @@ class MjpegCamera(Device):
                 self._give_up("sends its pictures late", "Check the network, or lower its frame rate")
             return None
         self._fresh_s = arrived_s
-        image = None
-        if not is_cut_short(data):
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        image = None if is_cut_short(data) else decode(data)
         if image is None:
             raise PictureError(f"camera '{self._config.name}' sent a picture that cannot be read")
         index, self._index = self._index, self._index + 1
-        return Frame(np.asarray(image, np.uint8), self._config.name, index, exposed_s)
+        return Frame(image, self._config.name, index, exposed_s)
 
     def _newest(self, stream: http.client.HTTPResponse) -> tuple[bytes, float | None]:
         """The last picture of those that have arrived; waits where there is none."""
@@ -122,7 +121,12 @@ class MjpegCamera(Device):
         return newest
 
     def _open(self) -> tuple[http.client.HTTPResponse, Parts]:
-        url, opener = _opener(str(self._config.device))
+        try:
+            url, opener = _opener(str(self._config.device))
+        except ValueError:
+            # whose own words may show the password
+            remedy = "Write [ ] @ / : of its password as %5B %5D %40 %2F %3A"
+            self._give_up("has no address that can be read", remedy)
         try:
             stream = opener.open(url, timeout=READ_TIMEOUT_MS / 1000)
         except (OSError, http.client.HTTPException, ValueError) as error:

@@ -7,6 +7,7 @@ real server; no test has seen a real camera.
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,10 @@ OPEN_TIMEOUT_MS = 5000
 READ_TIMEOUT_MS = 3000
 KEY_S = 15.0
 """A stream without key pictures for so long refreshes itself piece by piece."""
+WAITED_S = 0.1
+"""A driver that waits for a part takes longer than this to say that there is none: V4L2 10 s."""
+FAILURES = 3
+"""So many reads in a row that fail at once are no waiting."""
 STARVED_S = 5.0
 """Pictures for so long, none of them fresh: the stream is opened anew."""
 
@@ -49,11 +54,12 @@ class LiveCamera(Device):
         self._times = ExposureClock()
         self._opened_s = self._fresh_s = 0.0
         self._decodes = False
-        self._index = 0
+        self._index = self._failures = 0
 
     def _connect(self) -> None:
         if self._capture is None:
             self._capture = self._open()
+            self._failures = 0
             latency_s = self._config.latency_ms / 1000
             self._times = ExposureClock(triggered=self._config.triggered, latency_s=latency_s)
             self._opened_s = self._fresh_s = self._clock()
@@ -62,10 +68,14 @@ class LiveCamera(Device):
     def _next(self) -> Frame | None:
         capture = self._capture
         assert capture is not None
+        asked_s = self._clock()
         delivered, image = capture.read()
         arrived_s = self._clock()
+        failed_at_once = not delivered and arrived_s - asked_s < WAITED_S
+        self._failures = self._failures + 1 if failed_at_once else 0
         if not delivered:
-            if self._config.triggered and self._is_plugged_in():
+            waits = self._config.triggered and self._is_plugged_in()
+            if waits and self._failures < FAILURES:
                 return None  # no part has come
             self._give_up("delivers no picture any more", "Check its cable and power")
         if not self._decodes:
@@ -148,7 +158,7 @@ class LiveCamera(Device):
 
 def shown(device: int | str) -> str:
     """The device as it may be shown: without the password in a URL."""
-    return re.sub(r"(?<=://)([^:/@]*):[^@/]*@", r"\1:***@", str(device))
+    return re.sub(r"(?<=://)([^:/@]*):[^/]*@", r"\1:***@", str(device))
 
 
 class PlayedFile:
@@ -162,14 +172,14 @@ class PlayedFile:
         self._video = Video(config.path, config.name)
         self._index = 0
         self._next_s = clock()
+        self._closed = False
+        self._in_use = threading.Lock()
+        """A video must not be closed under a running read."""
 
     def read(self) -> Frame | None:
-        """The next frame when its time has come; None at the end unless it loops."""
-        frame = self._video.read()
-        if frame is None and self._config.loop:
-            self._video.close()
-            self._video = Video(self._config.path, self._config.name)
-            frame = self._video.read()
+        """The next frame when its time has come; None at the end unless it loops, and once closed."""
+        with self._in_use:
+            frame = None if self._closed else self._following()
         if frame is None:
             return None
         pause = self._next_s - self._clock()
@@ -181,4 +191,14 @@ class PlayedFile:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._video.close()
+        with self._in_use:
+            self._closed = True
+            self._video.close()
+
+    def _following(self) -> Frame | None:
+        frame = self._video.read()
+        if frame is None and self._config.loop:
+            self._video.close()
+            self._video = Video(self._config.path, self._config.name)
+            frame = self._video.read()
+        return frame

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from inspector.cli.common import say, weakness
 from inspector.config import LineConfig, StationConfig, load_config
 from inspector.knownparts import known_parts
 from inspector.logs import configure_logging
+from inspector.preflight import Outcome
 from inspector.recipe import Recipe, load_recipe
 
 
@@ -38,11 +40,8 @@ def check(
     line = load_config(config)
     codes: list[int] = []
     for station in line.stations:
-        _check_recipes(line, station)
-        outcomes = [*preflight.files(station)]
-        if not offline:
-            outcomes += preflight.surroundings(line, station)
-        for outcome in outcomes:
+        for outcome in _outcomes(line, station, offline):
+            # at once: what ends the check must not take along what has been seen
             _tell(station.name, outcome)
             codes.append(outcome.exit_code)
     # wrong input is named before the outside world: it must be mended in any case
@@ -50,7 +49,18 @@ def check(
         raise typer.Exit(code)
 
 
-def _tell(name: str, outcome: preflight.Outcome) -> None:
+def _outcomes(line: LineConfig, station: StationConfig, offline: bool) -> Iterator[Outcome]:
+    try:
+        _check_recipes(line, station)
+    except PermissionError as error:
+        # recipes and their store are the services' own; whoever asks is told the rest
+        yield Outcome("error", f"{error.filename} cannot be read by this user", preflight.AS_SERVICE, 3)
+    yield from preflight.files(station)
+    if not offline:
+        yield from preflight.surroundings(line, station)
+
+
+def _tell(name: str, outcome: Outcome) -> None:
     if outcome.level == "good":
         say(f"{name}: {outcome.text}")
     else:

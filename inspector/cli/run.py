@@ -30,7 +30,7 @@ def run(
     """The line-side daemon: inspect until told to stop.
 
     SIGTERM and SIGINT finish the parts in flight within their deadlines. SIGHUP reads the file again:
-    what drift, challenge and evidence say is taken over, what needs a restart is named in the log.
+    what it says of drift, alarms, challenge and evidence is taken over, what needs a restart is logged.
     SIGUSR2 writes to stderr what each thread is doing: of a station that does not move.
     """
     configure_logging(log)

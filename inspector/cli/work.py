@@ -17,7 +17,7 @@ from inspector.contract import record_fields
 from inspector.control import draw_boot_id
 from inspector.cropping import Cropper
 from inspector.domain import Inspection
-from inspector.errors import InputError
+from inspector.errors import BrokerError, InputError
 from inspector.issue import Issuer, reference
 from inspector.logs import configure_logging
 from inspector.publish import SimulatedPublisher
@@ -87,6 +87,9 @@ def replay(
         for change in changes:
             say(str(change))
         say(f"{len(changes)} parts changed their verdict")
+    if publisher.unsent:
+        told = f"{publisher.unsent} of {summary.parts} results were not published"
+        raise BrokerError("; ".join((*summary.problems, told)), "Look at the broker, and replay again")
     if summary.problems:
         raise InputError("; ".join(summary.problems))
 

@@ -33,6 +33,7 @@ from inspector.contract.base import (
     PixelBox,
     Text32,
     UInt32,
+    is_text32,
     utc_text,
 )
 from inspector.contract.messages import (
@@ -87,6 +88,7 @@ __all__ = [
     "ack_event",
     "disposition_event",
     "encode_event",
+    "is_text32",
     "record_fields",
     "result_event",
     "schemas",

@@ -11,7 +11,16 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from inspector.contract.base import VERSION, Id32, Number, Payload, Text32, UInt32, utc_text
+from inspector.contract.base import (
+    VERSION,
+    Id32,
+    Number,
+    Payload,
+    Text32,
+    UInt32,
+    shortened,
+    utc_text,
+)
 from inspector.contract.messages import FindingPayload, ResultPayload
 from inspector.domain import Finding, Inspection, Score
 from inspector.outline import polygons
@@ -55,9 +64,9 @@ class ScorePayload(BaseModel):
         """The wire form of a score."""
         return cls(
             check=score.check,
-            score=round(score.score, 5),
-            threshold=round(score.threshold, 5),
-            review_threshold=round(score.review_threshold, 5),
+            score=shortened(score.score, score.threshold, score.review_threshold),
+            threshold=score.threshold,
+            review_threshold=score.review_threshold,
         )
 
 

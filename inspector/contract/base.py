@@ -46,6 +46,17 @@ class Payload(BaseModel):
         return cls.model_validate_json(data)
 
 
+def is_text32(text: str) -> bool:
+    """Whether it is a :data:`Text32`, as labels and recipes must be called."""
+    return len(text) <= 32 and text.isascii() and text.isprintable()
+
+
+def shortened(score: float, *limits: float) -> float:
+    """Six significant digits of a score, or all where six would move it across one of ``limits``."""
+    short = float(f"{score:.6g}")
+    return short if all((short >= one) == (score >= one) for one in limits) else score
+
+
 def utc_text(moment: datetime) -> str:
     """ISO 8601, UTC, milliseconds: ``2026-03-01T06:15:00.123Z``."""
     text = moment.astimezone(UTC).isoformat(timespec="milliseconds")

@@ -20,6 +20,7 @@ from inspector.contract.base import (
     PixelBox,
     Text32,
     UInt32,
+    shortened,
     utc_text,
 )
 from inspector.domain import Finding, Inspection, Verdict
@@ -58,7 +59,8 @@ class TriggerPayload(Payload):
     trigger_id: UInt32
     part_id: Id32
     recipe_id: Id32
-    deadline_ms: float = Field(gt=0, allow_inf_nan=False)
+    deadline_ms: float = Field(ge=0.001, le=86_400_000, allow_inf_nan=False)
+    """A microsecond to a day: beyond them lies what a PLC writes as another type."""
     batch_id: Text32 | None = None
     meas_id: Text32 | None = None
     product_id: Text32 | None = None
@@ -120,12 +122,13 @@ class FindingPayload(BaseModel):
     @classmethod
     def of(cls, finding: Finding) -> FindingPayload:
         """The wire form of a finding, coordinates to a tenth of a pixel."""
+        review = finding.threshold if finding.review_threshold is None else finding.review_threshold
         return cls(
             check=finding.check,
             kind=finding.kind.value,
             label=finding.label,
-            score=round(finding.score, 5),
-            threshold=round(finding.threshold, 5),
+            score=shortened(finding.score, finding.threshold, review),
+            threshold=finding.threshold,
             box=finding.box.rounded(),
             expected_box=finding.expected_box.rounded() if finding.expected_box else None,
         )

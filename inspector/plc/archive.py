@@ -27,7 +27,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from inspector.config import Broker
 from inspector.contract import ArchiveEventPayload
-from inspector.plc.client import new_client
+from inspector.plc.client import RenewedClient
 from inspector.plc.link import Down, Link
 from inspector.ports import ArchiveEvent, ArchiveSource
 
@@ -58,9 +58,9 @@ class ArchivePublisher:
         self._topic = f"{base}/{ArchiveEventPayload.topic}"
         self._source = source
         self._pause_s = 1 / rate_hz
-        self._clients = {five: new_client(broker, client_id, version5=five) for five in (False, True)}
-        for client in self._clients.values():
-            client.on_publish = self._on_publish
+        self._clients = {
+            five: RenewedClient(broker, client_id, version5=five) for five in (False, True)
+        }
         self._five = True
         self._answered, self._attempts = True, 0
         self._codes: dict[int, ReasonCode] = {}
@@ -110,7 +110,9 @@ class ArchivePublisher:
         if sent > self._attempts:
             self._five = self._answered or not self._five
         self._answered, self._attempts = False, sent
-        return self._clients[self._five]
+        client = self._clients[self._five]()
+        client.on_publish = self._on_publish
+        return client
 
     def _up(self) -> None:
         self._answered = True

@@ -19,7 +19,8 @@ def validity(path: Path) -> tuple[datetime, datetime]:
 
     Raises ``OSError`` when it cannot be read and ``ValueError`` when it holds no certificate.
     """
-    text = path.read_text(encoding="ascii")
+    # an authority's file may have comments in any language beside its certificates
+    text = path.read_text(encoding="ascii", errors="replace")
     start, end = text.find(_BEGIN), text.find(_END)
     if start < 0 or end < start:
         raise ValueError(f"{path} holds no certificate")

@@ -6,6 +6,7 @@ import socket
 import ssl
 import time
 import uuid
+from pathlib import Path
 from typing import Any
 
 from paho.mqtt.client import Client, MQTTv5, MQTTv311
@@ -66,6 +67,48 @@ def new_client(broker: Broker, client_id: str, *, version5: bool = False) -> Cli
                 path=broker.ca_file,
             ) from error
     return client
+
+
+class RenewedClient:
+    """A client for each attempt to connect: the same one until a certificate, key or password changes.
+
+    paho reads these files when a client is made, and never again.
+    """
+
+    def __init__(self, broker: Broker, client_id: str, *, version5: bool = False) -> None:
+        """Raises :class:`~inspector.errors.ConfigError` as :func:`new_client` does."""
+        self._broker, self._client_id, self._version5 = broker, client_id, version5
+        self._seen = self._look()
+        self._client = self._new()
+
+    def __call__(self) -> Client:
+        """The client to connect with now.
+
+        Raises :class:`~inspector.errors.ConfigError` for a file that cannot be read, as one that is
+        being replaced at this moment.
+        """
+        seen = self._look()
+        if seen != self._seen:
+            self._client, self._seen = self._new(), seen
+        return self._client
+
+    def _new(self) -> Client:
+        return new_client(self._broker, self._client_id, version5=self._version5)
+
+    def _look(self) -> tuple[tuple[int, int] | None, ...]:
+        broker = self._broker
+        files = (broker.ca_file, broker.cert_file, broker.key_file, broker.password_file)
+        return tuple(_mark(path) for path in files if path is not None)
+
+
+def _mark(path: Path) -> tuple[int, int] | None:
+    """What tells a file from the one that it replaces; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        # Whoever makes a client of it is told.
+        return None
+    return found.st_mtime_ns, found.st_ino
 
 
 def unreachable(broker: Broker, error: Exception) -> str:

@@ -1,9 +1,9 @@
 """A connection to the broker that is made again and again, and given up as soon as it seems dead.
 
-A thread of its own owns it. What paho still holds from before an outage is dropped on every connect,
-what the kernel still holds is discarded when a lost socket is closed, and a link that stops
-acknowledging is given up after :data:`DEAD_LINK_S` rather than after twice the keepalive. So nothing
-that was handed over before an outage goes out after it; whoever wants that sends it again.
+A thread of its own owns it. What paho still holds of a lost connection is dropped with it, what the
+kernel still holds is discarded when the socket is closed, and a link that stops acknowledging is given
+up after :data:`DEAD_LINK_S` rather than after twice the keepalive. So nothing that was handed over
+before an outage goes out after it; whoever wants that sends it again.
 """
 
 from __future__ import annotations
@@ -32,12 +32,17 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from inspector.config import Broker
+from inspector.errors import ConfigError
 from inspector.plc.client import DEAD_LINK_S, own_certificate, unreachable
 
 MAX_BACKOFF_S = 2.0
 """Longest pause before the next attempt, unless the configuration asks for longer."""
 EVICTED_WITHIN_S = 3.0
-"""Connections that die this young, one after the other, smell of a second client with the same id."""
+"""Connections that die this young, one after the other, smell of a second client with the same id. It
+may take its time to come back: twice ``reconnect_s`` where that is longer."""
+EVICTED_TIMES, EVICTED_SPAN_S = 4, 300.0
+"""So do so many within so long, however old, if the broker was there again each time at the first
+attempt: neither its restart nor a broken network looks like that as a rule."""
 _TICK_S = 0.2
 _DISCARD = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: closing throws away what was not delivered
 
@@ -55,7 +60,7 @@ class LinkCounters:
     unsent: int = 0
     """Messages that could not be handed to a live link."""
     dropped: int = 0
-    """Messages of which the broker's acknowledgement never came, dropped at the reconnect."""
+    """Messages of which the broker's acknowledgement never came, dropped with their connection."""
     retained_ignored: int = 0
     """Retained commands, which the contract forbids: they would be old orders."""
 
@@ -66,7 +71,7 @@ class Down:
 
     reason: str
     evicted: bool = False
-    """Connections have died young one after the other: is there a second client with the same id?"""
+    """Connections die as if a second client with the same id ended them: is there one?"""
 
 
 def _ignore(*_: object) -> None: ...
@@ -107,7 +112,9 @@ class Link:
         self._reason = ""
         self._told: Down | None = None
         self._up_since = 0.0
-        self._short_lived = 0
+        self._gave_up = False
+        self._losses: deque[tuple[float, bool]] = deque(maxlen=EVICTED_TIMES)
+        """Connections that others ended: when, and whether young; none from before a failed attempt."""
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self.attempts_sent = 0
         """CONNECT packets sent so far; an attempt that finds no broker sends none."""
@@ -156,7 +163,7 @@ class Link:
         return None
 
     def settle(self, timeout_s: float) -> None:
-        """Wait until the newest message is acknowledged, or the link is gone."""
+        """Wait until the newest message is acknowledged, all of ``timeout_s`` on a link that dies."""
         with self._lock:
             newest = self._unacked[-1][1] if self._unacked else None
         # The link may die while we wait: paho then raises, and there is nobody left to tell.
@@ -169,7 +176,7 @@ class Link:
 
         The next read sees the end of the stream, so that paho takes its way of a lost link.
         """
-        self._reason = reason
+        self._reason, self._gave_up = reason, True
         sock = self._client.socket() if self._client is not None else None
         if isinstance(sock, socket.socket):
             # The peer may have gone in the same instant, which is what we want.
@@ -197,8 +204,8 @@ class Link:
         backoff = self._broker.reconnect_s
         try:
             while not self._stop.is_set():
-                client = self._new()
-                if self._connect(client) and self._stay(client):
+                client = self._connect()
+                if client is not None and self._stay(client):
                     backoff = self._broker.reconnect_s
                 self._stop.wait(backoff)
                 backoff = min(backoff * 2, max(MAX_BACKOFF_S, self._broker.reconnect_s))
@@ -219,30 +226,44 @@ class Link:
             self._client = client
         return client
 
-    def _connect(self, client: Client) -> bool:
+    def _connect(self) -> Client | None:
+        """A client that has sent CONNECT; None, and it is told why, where that cannot be done."""
         try:
+            client = self._new()
             client.connect(self._broker.host, self._broker.port, self._broker.keepalive_s)
         except (OSError, UnicodeError) as error:
             # Expected while the broker is away; UnicodeError is a host name that no resolver takes.
-            self.count("failed_attempts")
-            self._tell(Down(unreachable(self._broker, error)))
-            return False
-        self.attempts_sent += 1
-        return True
+            reason = unreachable(self._broker, error)
+        except ConfigError as error:
+            # A certificate, key or password is being replaced: the next attempt reads it again.
+            reason = str(error)
+        except Exception as error:
+            # A defect of ours, or a value that paho does not take: nobody must go deaf for good of it.
+            log.exception("connection failed", client=self._name)
+            reason = f"the connection failed: {error!r}"
+        else:
+            self.attempts_sent += 1
+            return client
+        self.count("failed_attempts")
+        self._losses.clear()
+        self._tell(Down(reason))
+        return None
 
     def _stay(self, client: Client) -> bool:
         """Serve one connection until it ends; whether it ever came up."""
         self._reason = ""
-        self._leaving = False
+        self._leaving = self._gave_up = False
         try:
             self._serve(client)
         except Exception as error:
             # A packet that paho cannot read, or a defect of ours: nobody must go deaf for good of it.
             log.exception("connection failed", client=self._name)
-            self._reason = f"the connection failed: {error!r}"
+            self._reason, self._gave_up = f"the connection failed: {error!r}", True
         with self._lock:
             was_up, self._up = self._up_since > 0, False
             self._unacked.clear()
+            # Nothing comes after it: paho would send it again at the next connection, late.
+            self._count("dropped", len(client.drop_out_messages()))
             if was_up:
                 self._count("disconnects")
         up_since, self._up_since = self._up_since, 0.0
@@ -250,12 +271,23 @@ class Link:
             return was_up
         if not was_up:
             self._reason = own_certificate(self._broker) or self._reason
-        young = was_up and time.monotonic() - up_since < EVICTED_WITHIN_S
-        self._short_lived = self._short_lived + 1 if young else 0
-        evicted = self._short_lived >= 2
+        evicted = False
+        if was_up and not (self._leaving or self._gave_up):
+            evicted = self._is_evicted(up_since)
+        else:
+            self._losses.clear()
         hint = "; is there a second client with the same id?" if evicted else ""
         self._tell(Down((self._reason or "the MQTT broker closed the connection") + hint, evicted))
         return was_up
+
+    def _is_evicted(self, up_since: float) -> bool:
+        """Whether this loss, after those before it, looks like the work of a second client."""
+        now = time.monotonic()
+        young = now - up_since < max(EVICTED_WITHIN_S, 2 * self._broker.reconnect_s)
+        self._losses.append((now, young))
+        twice_young = [young for _, young in self._losses][-2:] == [True, True]
+        often = len(self._losses) == EVICTED_TIMES and now - self._losses[0][0] < EVICTED_SPAN_S
+        return twice_young or often
 
     def _serve(self, client: Client) -> None:
         while client.loop(_TICK_S) == MQTTErrorCode.MQTT_ERR_SUCCESS:
@@ -276,9 +308,6 @@ class Link:
     def _on_connect(
         self, client: Client, _data: Any, _flags: ConnectFlags, code: ReasonCode, _props: Any
     ) -> None:
-        # First of all: paho would send again whatever was not acknowledged before the outage.
-        dropped = len(client.drop_out_messages())
-        self.count("dropped", dropped)
         if code.is_failure:
             self._reason = f"the broker refuses the connection: {code}"
         elif self._filters:

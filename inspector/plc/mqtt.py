@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable
 
 import structlog
-from paho.mqtt.client import MQTTMessage
+from paho.mqtt.client import Client, MQTTMessage
 
 from inspector.config import Broker
 from inspector.contract import StatePayload
-from inspector.plc.client import new_client
+from inspector.plc.client import RenewedClient
 from inspector.plc.link import Down, Link, LinkCounters
 from inspector.ports import Inbound, LinkDown, LinkUp, Message, Received
 
@@ -30,22 +30,22 @@ class MqttPlc:
         base: str,
         client_id: str,
         inbox: Callable[[Inbound], None],
-        will: StatePayload,
+        will: StatePayload | None,
         subscribe: tuple[str, ...] = ("cmd/#", "plc/hb"),
     ) -> None:
         """Nothing is connected yet.
 
-        ``will`` is published by the broker when the station vanishes, with ``online`` false.
-        Raises :class:`~inspector.errors.ConfigError` for a password or TLS file that cannot be read.
+        ``will`` is published by the broker when the station vanishes, with ``online`` false; None: who
+        is no station leaves the state alone. Raises :class:`~inspector.errors.ConfigError` for a
+        password or TLS file that cannot be read.
         """
         self._base, self._inbox = base, inbox
-        client = new_client(broker, client_id)
-        offline = will.model_copy(update={"online": False})
-        client.will_set(f"{base}/{will.topic}", offline.encode(), qos=1, retain=True)
+        self._will = None if will is None else will.model_copy(update={"online": False})
+        self._renewed = RenewedClient(broker, client_id)
         self._link = Link(
             broker,
             "plc-mqtt",
-            lambda: client,
+            self._prepare,
             filters=[f"{base}/{name}" for name in subscribe],
             on_up=lambda: inbox(LinkUp()),
             on_down=self._down,
@@ -78,9 +78,17 @@ class MqttPlc:
     def close(self, last: StatePayload | None = None, timeout_s: float = 3.0) -> None:
         """Publish ``last``, leave so that no will is sent, and stop; takes at most ``timeout_s``."""
         end = time.monotonic() + timeout_s
-        if last is not None and self.publish(last):
-            self._link.settle(timeout_s / 2)
+        if last is not None:
+            self.publish(last)
+        self._link.settle(timeout_s / 2)
         self._link.close(max(0.0, end - time.monotonic()))
+
+    def _prepare(self) -> Client:
+        client = self._renewed()
+        if self._will is not None:
+            topic = f"{self._base}/{self._will.topic}"
+            client.will_set(topic, self._will.encode(), qos=1, retain=True)
+        return client
 
     def _down(self, event: Down) -> None:
         self._inbox(LinkDown(event.reason, event.evicted))

@@ -22,7 +22,7 @@ from paho.mqtt.client import Client, MQTTMessage
 from inspector.config import Broker, Sparkplug
 from inspector.domain import StationStatus
 from inspector.plc import sparkplug_payload as payload
-from inspector.plc.client import new_client
+from inspector.plc.client import RenewedClient
 from inspector.plc.link import Down, Link, LinkCounters
 from inspector.plc.metrics import station_metrics
 from inspector.plc.sparkplug_payload import BDSEQ, REBIRTH, DataType, Metric
@@ -41,8 +41,11 @@ class _Heard:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
 class _Up:
     """The connection is there, and its subscriptions."""
+
+    epoch: int
 
 
 _Event: TypeAlias = _Heard | _Up | Down | None
@@ -77,14 +80,14 @@ class SparkplugNode:
         filters = [self._command_topic]
         if config.primary_host is not None:
             filters.append(f"{NAMESPACE}/STATE/{config.primary_host}")
-        self._client = new_client(broker, f"inspector-{station}-sparkplug")
+        self._renewed = RenewedClient(broker, f"inspector-{station}-sparkplug")
         self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
         self._link = Link(
             broker,
             "sparkplug",
             self._prepare,
             filters=filters,
-            on_up=lambda: self._events.put(_Up()),
+            on_up=lambda: self._events.put(_Up(self._link.epoch)),
             on_down=self._events.put,
             on_message=self._receive,
         )
@@ -93,7 +96,7 @@ class SparkplugNode:
         self._attempts = 0
         self._host = _Host(online=config.primary_host is None)
         self._up = self._born = False
-        self._seq = 0
+        self._epoch = self._seq = 0
         self._shown: dict[str, Metric] = {}
         self._thread = threading.Thread(target=self._run, name="sparkplug-node", daemon=True)
 
@@ -125,9 +128,10 @@ class SparkplugNode:
         if self._bdseq is None or self._link.attempts_sent > self._attempts:
             self._bdseq = next_bdseq(self._counter, self._bdseq)
             self._attempts = self._link.attempts_sent
+        client = self._renewed()
         will = payload.death(self._bdseq, _now_ms())
-        self._client.will_set(self._death_topic, will, qos=1, retain=False)
-        return self._client
+        client.will_set(self._death_topic, will, qos=1, retain=False)
+        return client
 
     def _receive(self, message: MQTTMessage, _at_s: float) -> None:
         if message.topic == self._command_topic and message.retain:
@@ -154,11 +158,14 @@ class SparkplugNode:
         except Exception:
             # Whatever it is, the station goes on without being shown.
             log.exception("the Sparkplug edge node has stopped")
-            self._link.close(_FAREWELL_S)
+            try:
+                self._die()  # else SCADA would take the last data for those of today
+            finally:
+                self._link.close(_FAREWELL_S)
 
     def _handle(self, event: _Heard | _Up | Down) -> None:
         if isinstance(event, _Up):
-            self._up = True
+            self._up, self._epoch = True, event.epoch
             self._be_born()
         elif isinstance(event, Down):
             self._up = self._born = False
@@ -186,7 +193,7 @@ class SparkplugNode:
             Metric(REBIRTH, DataType.BOOLEAN, False),
         ]
         data = payload.encode((*always, *metrics.values()), _now_ms(), 0, birth=True)
-        if self._link.publish(self._birth_topic, data, 0) is not None:
+        if self._publish(self._birth_topic, data, 0):
             self._seq, self._shown, self._born = 0, metrics, True
 
     def _look(self) -> None:
@@ -198,15 +205,22 @@ class SparkplugNode:
             return
         seq = (self._seq + 1) % 256
         data = payload.encode(changed, _now_ms(), seq)
-        if self._link.publish(self._data_topic, data, 0) is not None:
+        if self._publish(self._data_topic, data, 0):
             self._seq, self._shown = seq, metrics
 
     def _die(self) -> None:
         """Publish the death certificate that the broker keeps to itself when a client says goodbye."""
         if self._up and self._bdseq is not None:
-            self._link.publish(self._death_topic, payload.death(self._bdseq, _now_ms()), 1)
+            self._publish(self._death_topic, payload.death(self._bdseq, _now_ms()), 1)
             self._link.settle(_FAREWELL_S)
         self._born = False
+
+    def _publish(self, topic: str, data: bytes, qos: int) -> bool:
+        """Whether it went out, on no other connection than that which this thread knows of.
+
+        What it takes for the state of things belongs to that one: the next begins with its birth.
+        """
+        return self._link.publish(topic, data, qos, epoch=self._epoch) is not None
 
     def _metrics(self) -> dict[str, Metric]:
         return {metric.name: metric for metric in station_metrics(self._status(), self._last())}

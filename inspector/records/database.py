@@ -34,10 +34,11 @@ BUSY_TIMEOUT_MS = 5000
 _UPGRADE = "Run 'inspector db upgrade'"
 
 
-def open_engine(url: str, *, readonly: bool = False) -> Engine:
+def open_engine(url: str, *, readonly: bool = False, durable: bool = False) -> Engine:
     """An engine for the database; it connects on first use. The caller disposes of it.
 
-    ``readonly`` refuses every write and never creates a file. Raises
+    ``readonly`` refuses every write and never creates a file. ``durable``: SQLite waits for the disk at
+    each commit, as a database server does. Raises
     :class:`~inspector.errors.ConfigError` for a URL that is none or whose driver is not installed, and
     :class:`~inspector.errors.StorageError` when SQLite's folder cannot be made or, read-only, there is
     no database yet.
@@ -45,7 +46,7 @@ def open_engine(url: str, *, readonly: bool = False) -> Engine:
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
-            return _open_sqlite(parsed, readonly)
+            return _open_sqlite(parsed, readonly, durable)
         options: dict[str, Any] = {"pool_pre_ping": True}
         if readonly and parsed.get_backend_name() == "postgresql":
             options["execution_options"] = {"postgresql_readonly": True}
@@ -165,7 +166,7 @@ _REASONS = {
 }
 
 
-def _open_sqlite(url: URL, readonly: bool) -> Engine:
+def _open_sqlite(url: URL, readonly: bool, durable: bool) -> Engine:
     if url.database in (None, "", ":memory:"):
         raise ConfigError(
             "records in memory are lost with the process", "Name a file in the records URL"
@@ -201,10 +202,10 @@ def _open_sqlite(url: URL, readonly: bool) -> Engine:
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         cursor.execute("PRAGMA foreign_keys = ON")
         if not readonly:
-            # Readers then never wait for the writer. A power cut may cost the last commits, as far as
-            # the system had not yet written them out; it cannot damage the file.
+            # Readers then never wait for the writer. Unless it is durable a power cut may cost the last
+            # commits, as far as the system had not yet written them out; it cannot damage the file.
             cursor.execute("PRAGMA journal_mode = WAL")
-            cursor.execute("PRAGMA synchronous = NORMAL")
+            cursor.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         cursor.close()
 
     @event.listens_for(engine, "begin")

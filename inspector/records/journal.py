@@ -2,7 +2,7 @@
 
 A plain ``write()`` reaches the kernel, so a killed process loses nothing. A power cut can lose what
 the kernel had not yet written out, about the last 30 s, unless ``records.journal_fsync`` is set, which
-costs a disk flush for each trigger and each verdict.
+costs a disk flush for each trigger, each verdict and each batch that goes to the database.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import errno
 import json
 import os
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from inspector.domain import Trigger
+from inspector.domain import RecipeRef, Trigger
 from inspector.errors import StorageError
+from inspector.records.disk import flush
 
 SEGMENT_BYTES = 256 * 1024
 """What is recorded goes with its segment: the start after a kill reads little more than one."""
@@ -49,25 +50,30 @@ class Journal:
         self._home: dict[Key | str, _Segment] = {}
         self._segments = [self._new_segment()]
 
-    def accept(self, trigger: Trigger) -> None:
-        """Note an accepted trigger; to be called before the acknowledgement is published."""
+    def accept(self, trigger: Trigger, recipe: RecipeRef) -> None:
+        """Note an accepted trigger, and by what it would be judged; before it is acknowledged."""
         key = (trigger.plc_boot_id, trigger.trigger_id)
         with self._lock:
-            segment = self._segments[-1]
+            segment = self._current()
             if segment.size >= SEGMENT_BYTES:
                 segment = self._new_segment()
                 self._segments.append(segment)
-            self._append(segment, {"event": "accepted", **_trigger_fields(trigger)})
+            recipe_fields = {"recipe": asdict(recipe)}
+            self._append(segment, {"event": "accepted", **_trigger_fields(trigger), **recipe_fields})
             segment.open.add(key)
             self._home[key] = segment
 
-    def verdict(self, key: Key, fields: Mapping[str, Any]) -> None:
-        """Note a verdict (``contract.record_fields``) before its result is published."""
+    def verdict(self, key: Key, fields: Mapping[str, Any], boot: int | None = None) -> None:
+        """Note a verdict (``contract.record_fields``) before its result is published.
+
+        ``boot``: ``stationBootId`` of the earlier run that accepted the part, where one did.
+        """
         result_id = str(fields["resultId"])
+        entry = {"event": "verdict", "record": fields} | ({} if boot is None else {"boot": boot})
         with self._lock:
             # beside its acceptance, so that the two are deleted together; a recovered verdict has none
-            segment = self._home.get(result_id) or self._home.get(key) or self._segments[-1]
-            self._append(segment, {"event": "verdict", "record": fields})
+            segment = self._home.get(result_id) or self._home.get(key) or self._current()
+            self._append(segment, entry)
             segment.open.discard(key)
             segment.open.add(result_id)
             self._home.pop(key, None)
@@ -77,7 +83,7 @@ class Journal:
         """Note the PLC's acknowledgement of a result (``contract.ack_event``), for the archive."""
         event_id = str(fields["eventId"])
         with self._lock:
-            segment = self._home.get(event_id) or self._segments[-1]
+            segment = self._home.get(event_id) or self._current()
             self._append(segment, {"event": "ack", "record": fields})
             segment.open.add(event_id)
             self._home[event_id] = segment
@@ -85,10 +91,21 @@ class Journal:
     def check(self) -> None:
         """Raise :class:`StorageError` while nothing can be written; an empty line is the proof."""
         with self._lock:
+            segment = self._current()
             try:
-                os.write(self._segments[-1].fd, b"\n")
+                os.write(segment.fd, b"\n")
             except OSError as error:
-                raise _storage(self._segments[-1].path, error) from error
+                raise _storage(segment.path, error) from error
+
+    def sync(self) -> None:
+        """Wait until the disk has all of it. Raises :class:`StorageError`."""
+        with self._lock:
+            for segment in self._segments:
+                try:
+                    os.fsync(segment.fd)
+                    flush(self._folder)
+                except OSError as error:
+                    raise _storage(segment.path, error) from error
 
     def recorded(self, ids: Iterable[str]) -> None:
         """These results and acknowledgements are in the database; segments of no others are deleted."""
@@ -104,13 +121,22 @@ class Journal:
             self._segments = [s for s in self._segments[:-1] if s.open] + self._segments[-1:]
 
     def close(self) -> None:
-        """Close the files; what the database lacks is found at the next start."""
+        """Close the files; what the database lacks is found at the next start.
+
+        A part that ends later is not noted any more: :class:`StorageError`.
+        """
         with self._lock:
             for segment in self._segments:
                 os.close(segment.fd)
                 if not segment.open:
                     segment.path.unlink(missing_ok=True)
             self._segments = []
+            self._home.clear()
+
+    def _current(self) -> _Segment:
+        if not self._segments:
+            raise StorageError(f"the journal in {self._folder} is closed", "Start the station again")
+        return self._segments[-1]
 
     def _new_segment(self) -> _Segment:
         path = self._folder / f"journal-{self._boot_id:08x}-{self._number:04d}.jsonl"
@@ -118,6 +144,8 @@ class Journal:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+            if self._fsync:
+                flush(self._folder)
         except OSError as error:
             raise _storage(path, error) from error
         return _Segment(path, fd)
@@ -140,10 +168,21 @@ class Journal:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenPart:
+    """A part that an earlier run accepted and did not judge."""
+
+    trigger: Trigger
+    boot: int
+    """``stationBootId`` of that run."""
+    recipe: RecipeRef | None = None
+    """By what it would have been judged; journals of older versions do not tell."""
+
+
+@dataclass(frozen=True, slots=True)
 class Leftover:
     """What earlier runs of the station left in their journals."""
 
-    unanswered: tuple[Trigger, ...]
+    unanswered: tuple[OpenPart, ...]
     """Accepted, without a verdict: they become REVIEW, ``StationRestarted``."""
     verdicts: tuple[dict[str, Any], ...]
     """Records that the database may lack."""
@@ -151,25 +190,25 @@ class Leftover:
     """To be deleted once all of this is recorded."""
     acks: tuple[dict[str, Any], ...] = ()
     """Acknowledgements of the PLC that the archive may lack."""
-    boots: tuple[int, ...] = ()
-    """``stationBootId`` that accepted each of :attr:`unanswered`."""
+    boots: Mapping[str, int] = field(default_factory=dict)
+    """By ``resultId`` the run that had accepted the part, where that is not the one that judged it."""
 
     def without(self, recorded: Container[tuple[int, int, int]]) -> Leftover:
         """The same, less the triggers whose part is recorded: a full disk can keep a verdict from the
         journal that reaches the database later. By ``stationBootId, plcBootId, triggerId``."""
-        left = [
-            (trigger, boot)
-            for trigger, boot in zip(self.unanswered, self.boots, strict=True)
-            if (boot, trigger.plc_boot_id, trigger.trigger_id) not in recorded
-        ]
-        triggers, boots = tuple(one for one, _ in left), tuple(boot for _, boot in left)
-        return replace(self, unanswered=triggers, boots=boots)
+        left = tuple(
+            one
+            for one in self.unanswered
+            if (one.boot, one.trigger.plc_boot_id, one.trigger.trigger_id) not in recorded
+        )
+        return replace(self, unanswered=left)
 
 
 def read_leftover(folder: Path) -> Leftover:
     """Read the journals of earlier runs, oldest first. A torn last line is what a crash leaves."""
     files = _oldest_first(folder)
-    accepted: dict[tuple[str, Key], Trigger] = {}
+    accepted: dict[tuple[int, Key], OpenPart] = {}
+    restarted: dict[str, tuple[int, Key]] = {}
     verdicts: dict[str, dict[str, Any]] = {}
     acks: dict[str, dict[str, Any]] = {}
     for path in files:
@@ -184,30 +223,39 @@ def read_leftover(folder: Path) -> Leftover:
                 continue  # half a line can still be a number
             if entry["event"] == "accepted":
                 trigger = _trigger(entry)
-                accepted[(boot, (trigger.plc_boot_id, trigger.trigger_id))] = trigger
+                key = (trigger.plc_boot_id, trigger.trigger_id)
+                recipe = RecipeRef(**entry["recipe"]) if "recipe" in entry else None
+                accepted[boot, key] = OpenPart(trigger, boot, recipe)
             elif entry["event"] == "ack":
                 acks[entry["record"]["eventId"]] = entry["record"]
             else:
                 record = entry["record"]
                 # one that became late while it was written down stands twice: the last counts
                 verdicts[record["resultId"]] = record
-                accepted.pop((boot, (record["plcBootId"], record["triggerId"])), None)
+                key = (record["plcBootId"], record["triggerId"])
+                if "boot" in entry:
+                    restarted[record["resultId"]] = entry["boot"], key
+                else:
+                    accepted.pop((boot, key), None)
+    # at the end, for the order of runs is that of a clock which may have been set
+    for part in restarted.values():
+        accepted.pop(part, None)
     found = tuple(accepted.values()), tuple(verdicts.values()), files, tuple(acks.values())
-    return Leftover(*found, boots=tuple(int(boot, 16) for boot, _ in accepted))
+    return Leftover(*found, boots={result: boot for result, (boot, _) in restarted.items()})
 
 
 def _oldest_first(folder: Path) -> tuple[Path, ...]:
     """Runs by their time; the segments of a run by number, for verdicts still go to old ones."""
     paths = list(folder.glob("journal-*.jsonl"))
-    begun: dict[str, float] = {}
+    begun: dict[int, float] = {}
     for path in paths:
         boot, written = _boot(path), path.stat().st_mtime
         begun[boot] = min(written, begun.get(boot, written))
     return tuple(sorted(paths, key=lambda path: (begun[_boot(path)], path.name)))
 
 
-def _boot(path: Path) -> str:
-    return path.name.split("-")[1]
+def _boot(path: Path) -> int:
+    return int(path.name.split("-")[1], 16)
 
 
 def _trigger_fields(trigger: Trigger) -> dict[str, Any]:

@@ -6,8 +6,9 @@ file, and it is stored once the database is back. Only when the spill file fails
 lost; it is counted, named in :attr:`DatabaseRecorder.health`, and the journal still has it. Pictures
 wait in memory, up to a limit in bytes; beyond it the record goes on without them, counted as well.
 
-Attempts are numbered in the order of storing; a part that comes again while its first record lies in
-the spill file may be numbered before it.
+Records are stored in the order in which they came, also after an outage of the database, unless that
+outlasts the queue: what then finds it full goes to the spill file, which is emptied first. Attempts are
+numbered in the order of storing.
 """
 
 from __future__ import annotations
@@ -110,6 +111,7 @@ class DatabaseRecorder:
         self._writing = False
         self._failure: BaseException | None = None
         self._pending: list[Fields] = []
+        self._spill_fails = False
         self._thread = threading.Thread(target=self._run, name=f"recorder-{station}", daemon=True)
 
     def start(self) -> Self:
@@ -126,8 +128,9 @@ class DatabaseRecorder:
                 "Name another folder as state_dir, or make this one writable",
             ) from error
         self._spill = Spill(self._folder / self._spill_name)
+        self._ledger.count(accepted=self._spill.waiting)
         upgrade(self._url)
-        self._engine = open_engine(self._url)
+        self._engine = open_engine(self._url, durable=self._config.journal_fsync)
         try:
             with storage_failures(self._engine.url), self._engine.begin() as connection:
                 insert_events(
@@ -226,7 +229,9 @@ class DatabaseRecorder:
                     self._events or self._drift or self._shadow or self._challenges or self._status
                 )
                 idle = not waiting and not self._writing
-                return self._failure is not None or (idle and counts.stored + counts.lost >= due)
+                # lines of the spill file that turned out to be no records are accepted no more
+                done = counts.stored + counts.lost >= min(due, counts.accepted)
+                return self._failure is not None or (idle and done)
 
             return self._changed.wait_for(settled, timeout_s) and self._failure is None
 
@@ -268,8 +273,9 @@ class DatabaseRecorder:
     def _work(self) -> None:
         pause_s, last_retained = RETRY_S[0], 0.0
         while True:
-            # While a batch is stuck no other is begun: _wait_out moves what comes to the spill file.
-            if not self._pending:
+            # While a batch is stuck no other is begun: _wait_out moves what comes to the spill file,
+            # and what lies there is older than what waits here.
+            if not self._pending and (self._spill_fails or not self._spill.waiting):
                 self._take()
             stopping = self._intake.closed.is_set()
             if self._store(stopping) and self._drain():
@@ -353,17 +359,24 @@ class DatabaseRecorder:
         """Move one batch from the spill file to the database; False: it stays."""
         if not self._spill.waiting:
             return True
+        rejected = self._spill.rejected
         try:
+            # what comes now must not wait for a file that cannot be read, or not be removed
+            self._spill_fails = True
             records = [self._intake.adopted(fields) for fields in self._spill.read(self._config.batch)]
+            self._spill_fails = False
             with storage_failures(self._engine.url), self._engine.begin() as connection:
                 archived = self._insert(connection, records)
             archived()
+            self._spill_fails = True
             self._spill.done()
+            self._spill_fails = False
         except StorageError as error:
             # As in _store; records that were inserted before are recognised by their ids.
             self._ledger.storage_fault = str(error)
             return False
         self._ledger.storage_fault = ""
+        self._ledger.count(accepted=rejected - self._spill.rejected)
         self._report(records)
         return True
 

@@ -114,6 +114,29 @@ class Spill:
             ) from error
 
 
+def spilled_parts(path: Path) -> set[tuple[int, int, int]]:
+    """``stationBootId, plcBootId, triggerId`` of the records in the spill file ``path``.
+
+    Raises StorageError when it cannot be read.
+    """
+    found: set[tuple[int, int, int]] = set()
+    for file in (path, path.with_name(path.name + ".draining")):
+        try:
+            lines = file.read_bytes().splitlines() if file.exists() else []
+        except OSError as error:
+            raise StorageError(
+                f"the spill file {file} cannot be read ({error.strerror})",
+                "Make it readable for the station's user",
+            ) from error
+        for line in lines:
+            try:
+                fields = json.loads(line)
+                found.add((fields["stationBootId"], fields["plcBootId"], fields["triggerId"]))
+            except (ValueError, TypeError, KeyError):
+                continue  # an acknowledgement, or a line that the reader will put aside
+    return found
+
+
 def _append(path: Path, data: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
     try:

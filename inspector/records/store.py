@@ -14,6 +14,7 @@ from pathlib import Path
 
 from inspector.errors import ConfigError, InputError, StorageError
 from inspector.recipe import RECIPE_FILE, Recipe, load_recipe
+from inspector.records.disk import flush, flush_tree
 
 
 class RecipeStore:
@@ -85,7 +86,10 @@ class RecipeStore:
                 raise InputError(
                     f"{recipe.path} was changed while it was being read", "Leave it alone and try again"
                 )
+            # else a power cut could leave a version of empty files, which no start would take
+            flush_tree(scratch)
             scratch.rename(target)
+            flush(target.parent)
         except OSError as error:
             # another station may have been faster; else the disk is full or read-only
             if not self.check(recipe):

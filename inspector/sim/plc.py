@@ -91,7 +91,7 @@ class SimPlc:
 
     @property
     def last_trigger_id(self) -> int:
-        """The ``triggerId`` of the part that was ordered last."""
+        """The ``triggerId`` of the last part, sent or not."""
         with self._wake:
             return (self._next_id - 1) % _WRAP
 
@@ -105,23 +105,25 @@ class SimPlc:
     ) -> int:
         """Order the inspection of a part and start its timer; returns the ``triggerId``.
 
+        A part for which nothing is sent is counted all the same: a photo-eye exposes it.
+
         ``recipe_id`` is by default the one that the station says is active. Raises
         :class:`~inspector.errors.RetryableError` when the station is not Ready, or does not live;
         ``check`` false sends anyway, as a faulty PLC would. ``deadline_ms`` is by default the PLC's.
         """
         with self._wake:
+            number, self._next_id = self._next_id, (self._next_id + 1) % _WRAP
             why = self._why_not_ready()
             if check and why:
                 raise RetryableError(f"no trigger for part '{part_id}': {why}", "Wait for Ready")
             active = self._state.recipe_id if self._state else ""
             payload = TriggerPayload(
                 plc_boot_id=self._gate.boot_id,
-                trigger_id=self._next_id,
+                trigger_id=number,
                 part_id=part_id,
                 recipe_id=recipe_id or active or "none",
                 deadline_ms=deadline_ms or self._deadline_ms,
             )
-            self._next_id = (self._next_id + 1) % _WRAP
             self._gate.arm(payload, time.monotonic())
             self._wake.notify_all()
         self.send(payload)

@@ -30,7 +30,8 @@ from inspector.torture.product import SIDE, Look, picture_of, write_picture, wri
 DEADLINE_MS = 4000.0
 WINDOW_MS = 2500.0
 PAUSE_S = 1.1
-"""After it the station knows again which exposure belongs to which trigger (inspector/acquisition)."""
+"""After it the station knows again which exposure belongs to which trigger (inspector/acquisition),
+unless one of the last 5 s still waits for its trigger."""
 PICTURES_KEPT = 30
 _T = TypeVar("_T")
 FIRST, SECOND = "part-a", "part-b"
@@ -159,13 +160,19 @@ class Cell:
         time.sleep(max(0.0, self._moved_s + PAUSE_S - time.monotonic()))
 
     def order(self, *, check: bool = True, deadline_ms: float | None = None) -> str:
-        """Trigger the next part without showing it; returns its id. Raises as ``SimPlc.trigger``."""
+        """Trigger the next part without showing it; returns its id.
+
+        With ``check`` no part comes unless the station is Ready: :class:`RetryableError`.
+        """
+        # asked first: the PLC counts what it does not send, and no exposure is to come of this one
+        if check and not self.plc.wait_ready(0.0):
+            raise RetryableError("the station is not Ready", "Wait for Ready")
         self._parts += 1
         part_id = f"P{self._parts:06d}"
         self.shown[part_id] = Shown(None)
         self._moved_s = time.monotonic()
         recipe_id = None if check else self.product
-        self.plc.trigger(part_id, recipe_id, check=check, deadline_ms=deadline_ms)
+        self.plc.trigger(part_id, recipe_id, check=False, deadline_ms=deadline_ms)
         return part_id
 
     def expose(

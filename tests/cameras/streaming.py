@@ -1,9 +1,10 @@
-"""Real servers of streams: VLC, from Debian's ``vlc-bin`` and ``vlc-plugin-base``."""
+"""What streams send; real servers of them: VLC, from Debian's ``vlc-bin`` and ``vlc-plugin-base``."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import struct
 import subprocess
 import tempfile
 from pathlib import Path
@@ -72,6 +73,13 @@ class Streamer:
             writer.release()
             path.chmod(0o644)
         return path
+
+
+def enormous_picture() -> bytes:
+    """The head of a picture of a million pixels a side, which no memory holds."""
+    side = 1_000_000
+    head = struct.pack("<IiiHHIIiiII", 40, side, side, 1, 24, 0, 0, 0, 0, 0, 0)
+    return struct.pack("<2sIHHI", b"BM", 54, 0, 0, 54) + head
 
 
 def shade(second: float) -> int:

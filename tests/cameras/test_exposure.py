@@ -64,6 +64,19 @@ def test_a_clock_that_drifts_is_followed() -> None:
     assert times[-1] == pytest.approx(arrived, abs=0.011)
 
 
+def test_a_camera_whose_clock_has_drifted_over_a_night_is_timed_by_its_next_picture() -> None:
+    """By 20 ppm, which is 0.86 s."""
+    night_s = 43_200
+    for ppm in (20e-6, -20e-6):
+        clock = ExposureClock(triggered=True)
+        run(clock, *steady(1.0, 20))
+        arrived = [OFFSET + 0.02 + at * (1 + ppm) for at in (night_s + 3.0, night_s + 3.5)]
+        times = [
+            clock.exposed(at, night_s + told) for at, told in zip(arrived, (3.0, 3.5), strict=True)
+        ]
+        assert times == pytest.approx(arrived, abs=0.01)
+
+
 def test_of_a_camera_that_is_fired_every_picture_counts() -> None:
     clock = ExposureClock(triggered=True)
     times = run(clock, (1.0, 0.03), (1.05, 0.02), (9.0, 0.02), (9.1, 2.0))

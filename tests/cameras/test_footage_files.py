@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from streaming import enormous_picture
 
 from inspector.cameras.footage import Pictures, Video, expand_footage, open_footage, read_picture
 from inspector.domain import Frame
@@ -115,7 +116,9 @@ def test_a_grey_picture_becomes_bgr(tmp_path: Path) -> None:
     assert read_picture(tmp_path / "grey.png").shape == (5, 6, 3)
 
 
-@pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n" + b"\x00" * 20])
+@pytest.mark.parametrize(
+    "content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n" + b"\x00" * 20, enormous_picture()]
+)
 def test_a_file_that_is_no_picture_is_told_and_the_others_are_read(
     tmp_path: Path, content: bytes
 ) -> None:

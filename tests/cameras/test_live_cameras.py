@@ -1,4 +1,4 @@
-"""Cameras that a running line reads: devices, played files, a watched folder."""
+"""Cameras that a running line reads: devices and played files."""
 
 from __future__ import annotations
 
@@ -14,179 +14,11 @@ import numpy as np
 import pytest
 from fakes import FakeClock
 
-from inspector.cameras.folder import WatchedFolder
+from inspector.cameras.footage import Video
 from inspector.cameras.opencv import LiveCamera, PlayedFile
-from inspector.cameraspecs import FileCamera, FolderCamera, OpenCvCamera
+from inspector.cameraspecs import FileCamera, OpenCvCamera
 from inspector.domain import Frame
-from inspector.errors import CameraError, FootageError, PictureError
-
-
-def encoded(mark: int) -> bytes:
-    return cv2.imencode(".png", np.full((8, 9, 3), mark, np.uint8))[1].tobytes()
-
-
-class Watching:
-    """A watched folder that is read by a thread, as a line does."""
-
-    def __init__(self, path: Path) -> None:
-        self.camera = WatchedFolder(FolderCamera(kind="folder", name="drop", path=path, poll_s=0.01))
-        self.frames: list[Frame | None] = []
-        self.errors: list[CameraError] = []
-        self._thread = threading.Thread(target=self._film)
-        self._thread.start()
-
-    def _film(self) -> None:
-        while True:
-            try:
-                self.frames.append(self.camera.read())
-            except CameraError as error:
-                self.errors.append(error)
-                time.sleep(0.01)
-                continue
-            if self.frames[-1] is None:
-                return
-
-    def wait_for(self, count: int) -> None:
-        end = time.monotonic() + 5
-        while len(self.frames) + len(self.errors) < count and time.monotonic() < end:
-            time.sleep(0.005)
-
-    def close(self) -> list[int]:
-        """The marks of the pictures seen, after a moment in which nothing more may come."""
-        time.sleep(0.1)
-        self.camera.close()
-        self._thread.join(5)
-        assert self.frames.pop() is None
-        return [int(frame.image[0, 0, 0]) for frame in self.frames if frame is not None]
-
-
-def drop(folder: Path, name: str, mark: int) -> None:
-    """As a careful program does: under another name until it is complete."""
-    (folder / "partial.tmp").write_bytes(encoded(mark))
-    (folder / "partial.tmp").rename(folder / name)
-
-
-def test_what_lies_in_a_folder_that_is_back_is_not_new(tmp_path: Path) -> None:
-    """An unmounted share is an empty folder meanwhile; its old pictures belong to no part of now."""
-    share, away = tmp_path / "share", tmp_path / "away"
-    share.mkdir()
-    drop(share, "a.png", 1)
-    watching = Watching(share)
-    time.sleep(0.1)
-    for mountpoint in (True, False):
-        share.rename(away)
-        if mountpoint:
-            share.mkdir()
-        time.sleep(0.1)
-        drop(away, f"written-meanwhile-{mountpoint}.png", 2)
-        if mountpoint:
-            share.rmdir()
-        away.rename(share)
-        time.sleep(0.1)
-    drop(share, "b.png", 3)
-    watching.wait_for(len(watching.errors) + 1)
-    assert watching.close() == [3]
-
-
-def test_each_new_picture_is_a_frame_and_what_lay_there_is_not(tmp_path: Path) -> None:
-    drop(tmp_path, "old.png", 1)
-    watching = Watching(tmp_path)
-    time.sleep(0.1)
-    drop(tmp_path, "a.png", 2)
-    watching.wait_for(1)
-    drop(tmp_path, "b.png", 3)
-    (tmp_path / "notes.txt").write_text("no picture")
-    watching.wait_for(2)
-    assert watching.close() == [2, 3]
-    assert [(frame.source, frame.index) for frame in watching.frames if frame] == [
-        ("drop", 0),
-        ("drop", 1),
-    ]
-    assert not any(frame.recorded for frame in watching.frames if frame)
-
-
-def test_a_file_that_is_still_growing_is_not_read_in_half(tmp_path: Path) -> None:
-    watching = Watching(tmp_path)
-    time.sleep(0.05)
-    data = encoded(7)
-    with (tmp_path / "a.png").open("wb", buffering=0) as stream:
-        for index in range(len(data)):
-            stream.write(data[index : index + 1])
-            if index % 4 == 0:
-                time.sleep(0.004)
-    watching.wait_for(1)
-    assert watching.close() == [7]
-    assert watching.errors == []
-
-
-def test_no_picture_overtakes_one_that_is_still_being_written(tmp_path: Path) -> None:
-    watching = Watching(tmp_path)
-    time.sleep(0.05)
-    data = encoded(1)
-    with (tmp_path / "a.png").open("wb", buffering=0) as stream:
-        drop(tmp_path, "b.png", 2)
-        for index in range(len(data)):
-            stream.write(data[index : index + 1])
-            if index % 4 == 0:
-                time.sleep(0.004)
-    watching.wait_for(2)
-    assert watching.close() == [1, 2]
-
-
-def test_a_file_that_stays_empty_holds_nothing_up(tmp_path: Path) -> None:
-    watching = Watching(tmp_path)
-    time.sleep(0.05)
-    (tmp_path / "a.png").touch()
-    drop(tmp_path, "b.png", 2)
-    watching.wait_for(1)
-    assert watching.close() == [2]
-
-
-def test_a_name_that_was_removed_may_come_again(tmp_path: Path) -> None:
-    watching = Watching(tmp_path)
-    time.sleep(0.05)
-    drop(tmp_path, "a.png", 1)
-    watching.wait_for(1)
-    (tmp_path / "a.png").unlink()
-    time.sleep(0.1)
-    drop(tmp_path, "a.png", 2)
-    watching.wait_for(2)
-    assert watching.close() == [1, 2]
-
-
-def test_a_file_that_is_no_picture_is_told_once_and_the_next_is_read(tmp_path: Path) -> None:
-    watching = Watching(tmp_path)
-    time.sleep(0.05)
-    (tmp_path / "a.png").write_bytes(b"no picture")
-    watching.wait_for(1)
-    drop(tmp_path, "b.png", 5)
-    watching.wait_for(2)
-    assert watching.close() == [5]
-    (error,) = watching.errors
-    assert isinstance(error, PictureError)
-    assert "a.png is no picture" in str(error)
-
-
-def test_a_picture_of_which_the_end_is_missing_is_no_picture(tmp_path: Path) -> None:
-    watching = Watching(tmp_path)
-    time.sleep(0.05)
-    image = np.random.default_rng(1).integers(80, 100, (64, 64, 3)).astype(np.uint8)
-    data = cv2.imencode(".jpg", image)[1].tobytes()
-    (tmp_path / "a.jpg").write_bytes(data[: len(data) * 2 // 3])
-    watching.wait_for(1)
-    (tmp_path / "b.jpg").write_bytes(data)
-    watching.wait_for(2)
-    assert len(watching.close()) == 1
-    (error,) = watching.errors
-    assert isinstance(error, PictureError)
-    assert "a.jpg is" in str(error)
-
-
-def test_a_watched_folder_that_is_missing_is_a_camera_error(tmp_path: Path) -> None:
-    config = FolderCamera(kind="folder", name="drop", path=tmp_path / "gone", poll_s=0.001)
-    with pytest.raises(CameraError, match=r"folder camera 'drop': .*No such file") as caught:
-        WatchedFolder(config).read()
-    assert "Create the folder" in caught.value.remedy
+from inspector.errors import CameraError, FootageError
 
 
 @pytest.mark.parametrize("device", [97, "/dev/no-such-camera", "rtsp://127.0.0.1:1/none"])
@@ -301,7 +133,9 @@ def test_settings_are_passed_to_the_driver_and_one_it_refuses_is_told(
 
 def test_a_usb_picture_is_timed_by_its_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
     # 20 ms on its way, one of them 80 ms; our clock is at 1000 s when the driver's is at 50 s
-    arrivals = iter([999.0, *(1000 + 0.1 * n + (0.08 if n == 5 else 0.02) for n in range(8))])
+    arrived = [1000 + 0.1 * n + (0.08 if n == 5 else 0.02) for n in range(8)]
+    # the clock is asked once when it is opened, and before and after each picture
+    arrivals = iter([999.0, *(at for one in arrived for at in (one, one))])
     camera = usb_camera(monkeypatch, [50_000 + 100 * n for n in range(8)], lambda: next(arrivals))
     frames = [camera.read() for _ in range(5)]
     assert [frame.exposed_s for frame in frames if frame] == pytest.approx(
@@ -322,19 +156,39 @@ def test_a_fired_camera_that_is_silent_is_lost_when_it_is_unplugged_alone(
 ) -> None:
     device = tmp_path / "video0"
     device.touch()
-    reads = itertools.count()
+    reads, clock = itertools.count(), FakeClock()
 
     def read(_: object) -> tuple[bool, None]:
         if next(reads) == 3:
             device.unlink()
+        clock.advance(10)  # V4L2 waits so long for a picture
         return False, None
 
     monkeypatch.setattr(Driver, "read", read)
-    camera = usb_camera(monkeypatch, [], FakeClock(), device=str(device), triggered=True)
+    camera = usb_camera(monkeypatch, [], clock, device=str(device), triggered=True)
     assert not camera.continuous
     with pytest.raises(CameraError, match="delivers no picture any more"):
         camera.read()
     assert next(reads) == 4
+
+
+def test_a_fired_camera_whose_driver_fails_at_once_is_lost(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It has hung itself up: who waits for a part takes his time to say that none has come."""
+    device = tmp_path / "video0"
+    device.touch()
+    clock, pauses = FakeClock(), iter([10, 0, 10, 0, 0, 0])
+
+    def read(_: object) -> tuple[bool, None]:
+        clock.advance(next(pauses))
+        return False, None
+
+    monkeypatch.setattr(Driver, "read", read)
+    camera = usb_camera(monkeypatch, [], clock, device=str(device), triggered=True)
+    with pytest.raises(CameraError, match="delivers no picture any more"):
+        camera.read()
+    assert not list(pauses)
 
 
 def test_a_camera_is_never_closed_under_a_running_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -389,6 +243,40 @@ def test_a_played_file_ends_once_without_loop_and_keeps_its_own_pace(tmp_path: P
     assert elapsed >= 4 / 50
     # a played file stands for a live camera: exposures are of now
     assert all(started <= frame.exposed_s <= started + elapsed for frame in frames if frame)
+
+
+def test_a_played_file_is_never_closed_under_a_running_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    camera = PlayedFile(
+        FileCamera(
+            kind="file", name="top", path=write_video(tmp_path / "belt.avi", 3, 200.0), loop=True
+        )
+    )
+    entered, go_on = threading.Event(), threading.Event()
+    seen: list[str] = []
+    read = Video.read
+
+    def slowly(video: Video) -> Frame | None:
+        entered.set()
+        assert go_on.wait(10)
+        frame = read(video)
+        seen.append("read")
+        return frame
+
+    monkeypatch.setattr(Video, "read", slowly)
+    monkeypatch.setattr(Video, "close", lambda _: seen.append("closed"))
+    reading = threading.Thread(target=camera.read)
+    closing = threading.Thread(target=camera.close)
+    reading.start()
+    assert entered.wait(10)
+    closing.start()
+    closing.join(0.1)
+    go_on.set()
+    for thread in (reading, closing):
+        thread.join(10)
+    assert seen == ["read", "closed"]
+    assert camera.read() is None, "it does not begin anew"
 
 
 def test_a_played_file_that_is_missing_is_told_at_once(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from fakes import FakeRecorder
-from streaming import FPS, VLC, Streamer, second_of
+from streaming import FPS, VLC, Streamer, enormous_picture, second_of
 from support import wait_for
 
 from inspector.build import build_camera
@@ -20,7 +20,7 @@ from inspector.cameras.mjpeg import MjpegCamera
 from inspector.cameras.opencv import LiveCamera
 from inspector.cameraspecs import OpenCvCamera
 from inspector.domain import Frame
-from inspector.errors import CameraError
+from inspector.errors import CameraError, PictureError
 from inspector.eyes import Eye
 from inspector.ports import Camera
 
@@ -223,6 +223,51 @@ def test_a_picture_that_is_cut_short_is_told_and_the_next_one_read(
         camera.read()
     taken.set()
     assert mark(camera.read()) == 20
+    camera.close()
+
+
+@pytest.mark.parametrize("length", [b"-1", b"-9999999", b"twelve"])
+def test_a_length_that_is_none_is_no_mjpeg(
+    server: http.server.ThreadingHTTPServer, length: bytes
+) -> None:
+    def answer(handler: Handler) -> None:
+        handler.begin()
+        handler.wfile.write(b"--cut\r\nContent-Length: " + length + b"\r\n\r\n" + jpeg(10))
+
+    camera = reader(server, answer)
+    with pytest.raises(CameraError, match="delivers no picture any more"):
+        camera.read()
+    camera.close()
+
+
+def test_a_part_without_content_is_passed_over(server: http.server.ThreadingHTTPServer) -> None:
+    def answer(handler: Handler) -> None:
+        handler.begin()
+        handler.picture(b"")
+        handler.picture(jpeg(10))
+
+    camera = reader(server, answer)
+    assert mark(camera.read()) == 10
+    camera.close()
+
+
+def test_a_picture_larger_than_any_is_told(server: http.server.ThreadingHTTPServer) -> None:
+    def answer(handler: Handler) -> None:
+        handler.begin()
+        handler.picture(enormous_picture())
+
+    camera = reader(server, answer)
+    with pytest.raises(PictureError, match="sent a picture that cannot be read"):
+        camera.read()
+    camera.close()
+
+
+@pytest.mark.parametrize("password", ["se[cret", "se@cret", "s:e@c:ret"])
+def test_a_password_with_characters_of_a_url_is_told_and_not_shown(password: str) -> None:
+    camera = camera_at(f"http://line:{password}@127.0.0.1:1/")
+    with pytest.raises(CameraError, match=r"line:\*\*\*@127") as caught:
+        camera.read()
+    assert "ret" not in str(caught.value)
     camera.close()
 
 

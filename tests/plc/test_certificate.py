@@ -43,11 +43,13 @@ def test_complaints(tmp_path: Path) -> None:
     assert "look at the clock" in complaint(path, now - timedelta(days=1))
 
 
-def test_what_comes_after_the_first_certificate_does_not_matter(tmp_path: Path) -> None:
+def test_what_stands_around_the_first_certificate_does_not_matter(tmp_path: Path) -> None:
     path, _ = made(tmp_path, 30)
     other, _ = made(tmp_path, 60)
     chain = tmp_path / "chain.pem"
-    chain.write_text("some words\n" + path.read_text() + other.read_text())
+    chain.write_text(
+        "# Prüfstelle der Werke\n" + path.read_text() + other.read_text(), encoding="utf-8"
+    )
     assert validity(chain) == validity(path)
 
 

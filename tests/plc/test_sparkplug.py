@@ -529,15 +529,15 @@ def test_an_old_order_is_not_obeyed(mosquitto: Mosquitto, tmp_path: Path) -> Non
 def test_a_fault_ends_the_node_and_nothing_else(
     mosquitto: Mosquitto, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def broken() -> StationStatus:
-        raise ZeroDivisionError("a defect")
-
-    config = Sparkplug(group="fault")
-    node = SparkplugNode(Broker(port=mosquitto.port), config, "cell", tmp_path / "b", broken, dict)
-    node.start()
-    wait_for(lambda: "the Sparkplug edge node has stopped" in capsys.readouterr().out)
-    wait_for(lambda: not node.connected)
-    node.close()
+    """SCADA hears of it: what it shows is no longer the station's."""
+    host, shown = Host(mosquitto.port, "fault"), Shown()
+    with running(mosquitto.port, "fault", tmp_path, shown) as node:
+        host.wait("NBIRTH", 1)
+        shown.last = {"creationTime": object()}  # a defect
+        wait_for(lambda: "the Sparkplug edge node has stopped" in capsys.readouterr().out)
+        wait_for(lambda: not node.connected)
+        host.wait("NDEATH", 1)
+    host.close()
 
 
 def test_without_protobuf_the_configuration_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,16 +28,18 @@ def test_the_migrated_schema_is_that_of_the_tables(engine: Engine) -> None:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
 
 
-def test_writers_use_wal_and_foreign_keys(url: str) -> None:
+@pytest.mark.parametrize(("durable", "synchronous"), [(False, 1), (True, 2)])
+def test_writers_use_wal_and_foreign_keys(url: str, durable: bool, synchronous: int) -> None:
     upgrade(url)
-    engine = open_engine(url)
+    engine = open_engine(url, durable=durable)
     with engine.connect() as connection:
         values = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         }
     engine.dispose()
-    assert values == {"journal_mode": "wal", "synchronous": 1, "foreign_keys": 1, "busy_timeout": 5000}
+    expected = {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 5000}
+    assert values == expected | {"synchronous": synchronous}
 
 
 def test_a_failed_migration_leaves_nothing_behind(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -214,8 +214,39 @@ def test_closing_without_a_database_leaves_all_for_the_next_start(
         recorder.check()
     assert queries.count(engine) == 0
     again = start()
+    assert again.counts.accepted == 30
     again.close()
+    assert again.counts.stored == 30
     assert sorted(part.seq for part in queries.latest(engine, n=100)) == list(range(30))
+
+
+@pytest.mark.usefixtures("impatient")
+def test_after_an_outage_records_are_stored_in_the_order_in_which_they_came(
+    engine: Engine, start: Recording, tmp_path: Path
+) -> None:
+    recorder = start(Records(batch=5, flush_ms=5))
+    spilled = tmp_path / "st" / SPILL_NAME
+    with locked(tmp_path):
+        for n in range(60):
+            recorder.record(inspection(n, pictures=0))
+        wait_for(lambda: spilled.exists() and spilled.read_bytes().count(b"\n") > 30, 30)
+    for n in range(60, 90):
+        recorder.record(inspection(n, pictures=0))
+    assert recorder.flush(20)
+    with engine.connect() as connection:
+        stored = connection.exec_driver_sql("select seq from inspection order by rowid").scalars().all()
+    assert stored == list(range(90))
+
+
+def test_lines_of_the_spill_file_that_are_no_records_do_not_count(
+    start: Recording, tmp_path: Path
+) -> None:
+    (tmp_path / "st").mkdir()
+    (tmp_path / "st" / SPILL_NAME).write_text("half a li\n")
+    recorder = start()
+    recorder.record(inspection(1, pictures=0))
+    assert recorder.flush(10)
+    wait_for(lambda: recorder.counts.stored == recorder.counts.accepted == 1)
 
 
 @pytest.mark.usefixtures("impatient")

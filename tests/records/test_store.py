@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -114,6 +115,26 @@ def test_a_disk_that_does_not_take_it_is_told(
     with pytest.raises(StorageError):
         RecipeStore(tmp_path / "file").keep(recipe)
     store.keep(recipe)
+
+
+def test_a_power_cut_cannot_leave_a_version_of_empty_files(
+    store: RecipeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: set[Path] = set()
+    fsync, rename = os.fsync, Path.rename
+
+    def noting(descriptor: int) -> None:
+        flushed.add(Path(f"/proc/self/fd/{descriptor}").readlink())
+        fsync(descriptor)
+
+    def renamed(self: Path, target: Path) -> Path:
+        assert {self, *self.rglob("*")} <= flushed
+        return rename(self, target)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    monkeypatch.setattr(Path, "rename", renamed)
+    store.keep(make_recipe(tmp_path))
+    assert tmp_path / "store" / "soap" in flushed, "and then the name"
 
 
 def test_another_station_that_was_faster_is_no_fault(

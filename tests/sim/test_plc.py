@@ -156,6 +156,7 @@ def test_no_trigger_unless_ready(station: ScriptedStation, plc: SimPlc) -> None:
     wait_for(lambda: plc.state is not None and plc.state.state is StateName.INITIALIZED)
     with pytest.raises(RetryableError, match="the station is Initialized"):
         plc.trigger("part")
+    assert plc.last_trigger_id == 1, "the photo-eye has exposed it"
     station.plc.publish(state_payload(boot_id=BOOT + 1))
     assert not plc.wait_ready(0.3), "the heartbeat is of another start"
     station.plc.publish(state_payload(boot_id=BOOT))
@@ -163,7 +164,8 @@ def test_no_trigger_unless_ready(station: ScriptedStation, plc: SimPlc) -> None:
     station.alive = False
     with pytest.raises(RetryableError, match="heartbeat is missing"):
         wait_for(lambda: (plc.trigger("part"), time.sleep(0.1))[1], 3)
-    assert plc.trigger("forced", check=False)
+    counted = plc.last_trigger_id
+    assert plc.trigger("forced", check=False) == counted + 1
 
 
 def test_silence_rejects(station: ScriptedStation, plc: SimPlc) -> None:

@@ -152,6 +152,16 @@ def test_a_database_on_a_full_disk(cli: Cli, line: Path, tmp_path: Path) -> None
     assert_told(cli("replay", folder, "--config", line), 3, "/dev/full")
 
 
+def test_starts_that_fail_leave_nothing_behind(cli: Cli, line: Path, tmp_path: Path) -> None:
+    """A supervisor tries again and again."""
+    line.write_text(line.read_text() + "    cameras: [{kind: folder, name: top, path: drop}]\n")
+    (tmp_path / "drop").mkdir()
+    (tmp_path / "state" / "records.db").mkdir(parents=True)
+    for _ in range(3):
+        assert_told(cli("run", line), 3, "records.db")
+    assert not list((tmp_path / "state").rglob("journal-*"))
+
+
 def test_jsonl_on_a_path_that_cannot_be_written(cli: Cli, line: Path, tmp_path: Path) -> None:
     folder = pictures(tmp_path / "pictures", 1)
     outcome = cli("replay", folder, "--config", line, "--jsonl", tmp_path / "no" / "out.jsonl")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from support import Mosquitto, wait_for
 
+from inspector.contract import CommandPayload
 from inspector.errors import RetryableError
 from inspector.sim.plc import SimPlc
 from system.cli import ROOT, start
@@ -139,6 +141,49 @@ def test_a_second_instance_is_refused(daemon: Daemon, mosquitto: Mosquitto) -> N
     assert other.returncode == 3
     assert "already run by another process" in err
     assert daemon.stop()[0] == 0
+
+
+def test_a_halt_outlives_a_killed_process_until_a_reset(daemon: Daemon, mosquitto: Mosquitto) -> None:
+    daemon.start()
+    with plc_of(daemon, mosquitto) as plc:
+        assert plc.wait_ready(60)
+        assert plc.state is not None
+        first = plc.state.station_boot_id
+        halted = plc.command(CommandPayload(command_id="h"), "cmd/halt")
+        assert halted is not None
+        assert halted.accepted
+        daemon.kill()
+        daemon.start()
+        wait_for(lambda: plc.state and plc.state.station_boot_id not in (0, first), 60)
+        assert plc.state.state == "Halted"
+        wait_for(lambda: daemon.rows("select text from event where event = 'halted'"), 10)
+        plc.trigger("P1", recipe_id="pump-cover", check=False)
+        wait_for(lambda: plc.counters().refused.get("NotReady"), 10)
+        reset = plc.command(CommandPayload(command_id="r"), "cmd/reset")
+        assert reset is not None
+        assert reset.accepted
+        assert plc.wait_ready(60)
+        plc.trigger("P2")
+        assert plc.wait_idle(20)
+        code, err = daemon.stop()
+    assert code == 0, err
+    assert daemon.rows("select part_id from inspection") == [("P2",)]
+    assert not (daemon.folder / "state" / "cell" / "halted").exists()
+
+
+def test_sigusr2_tells_what_each_thread_is_doing(daemon: Daemon, mosquitto: Mosquitto) -> None:
+    daemon.start()
+    with plc_of(daemon, mosquitto) as plc:
+        assert plc.wait_ready(60)
+        assert daemon.process is not None
+        daemon.process.send_signal(signal.SIGUSR2)
+        plc.trigger("P1")
+        assert plc.wait_idle(20)
+        code, err = daemon.stop()
+    assert code == 0, err
+    assert "most recent call first" in err
+    for function in ("_converse", "film", "_work"):
+        assert f" in {function}\n" in err, err
 
 
 def test_the_line_process_never_imports_torch(tmp_path: Path, mosquitto: Mosquitto) -> None:
