@@ -79,8 +79,8 @@ class Commands:
 
     def take(self, message: Received) -> None:
         """Obey a message on ``cmd/…`` other than a trigger or a resultAck."""
-        name = message.topic.removeprefix("cmd/")
-        if name not in _PAYLOADS:
+        folder, _, name = message.topic.partition("/")
+        if folder != "cmd" or name not in _PAYLOADS:
             log.warning("unknown topic", topic=message.topic)
             return
         try:

@@ -152,6 +152,7 @@ def test_bytes_that_are_no_such_message(topic: str, data: bytes) -> None:
 @given(st.text(max_size=40), st.binary(max_size=40))
 @example("cmd/#", b"{}")
 @example("cmd/", b"{}")
+@example("challenge", b"")
 @example("", b"")
 def test_topics_that_are_none(topic: str, data: bytes) -> None:
     if topic not in GOOD:
