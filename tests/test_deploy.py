@@ -15,9 +15,13 @@ import typer
 import yaml
 from system.cli import ROOT
 
+from inspector.alarm import FAIL_RATE, FAIL_RUN, REVIEW_RATE, REVIEW_RUN
 from inspector.cli import app
 from inspector.cli.run import run
 from inspector.config import load_config
+from inspector.contract import StateName
+from inspector.control import ASTRAY_ERROR, CAMERA_ERROR, DRIFT_ERROR, STORAGE_ERROR
+from inspector.domain import Cause
 from inspector.livestation import RELOADED
 
 DEPLOY = ROOT / "deploy"
@@ -57,6 +61,19 @@ def test_a_unit_is_hardened(unit: Path) -> None:
     assert allowed[0] == "@system-service"
     # beyond it: to ask how far off the clock may be; nobody has the right to set it
     assert set(allowed[1:]) <= {"adjtimex", "clock_adjtime"}
+
+
+def test_every_state_and_every_cause_is_explained_to_the_plc_programmer() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    for cause in Cause:
+        assert f"{cause.code} `{cause.word}`" in text
+    for state in StateName:
+        assert f"| `{state.value}` |" in text
+    codes = re.search(r"`errorCode`: (.*?)`errorText`", text, re.DOTALL)
+    assert codes is not None
+    known = {CAMERA_ERROR, ASTRAY_ERROR, STORAGE_ERROR, DRIFT_ERROR}
+    known |= {FAIL_RUN, REVIEW_RUN, FAIL_RATE, REVIEW_RATE}
+    assert {int(code) for code in re.findall(r"\d+", codes[1])} == {0, *known}
 
 
 def test_the_daemon_s_unit_knows_how_the_daemon_behaves() -> None:
