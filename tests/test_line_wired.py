@@ -10,7 +10,7 @@ from line_rig import GOOD, Rig, Start
 
 from inspector.cameraspecs import Acquisition
 
-PITCH_S = 0.25
+PITCH_S = 0.6
 
 
 class Belt:
@@ -32,7 +32,7 @@ class Belt:
 def test_parts_that_pass_while_the_station_is_not_ready_cost_none_of_those_after_them(
     rig: Start,
 ) -> None:
-    station = rig(acquisition=Acquisition(mode="wire", before_ms=100, after_ms=100)).start()
+    station = rig(acquisition=Acquisition(mode="wire", before_ms=250, after_ms=250)).start()
     belt = Belt(station)
     before = [belt.part() for _ in range(3)]
     station.plc.send(command("halt"))
