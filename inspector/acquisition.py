@@ -129,9 +129,10 @@ class _Numbers:
         if len(self._exposed_s) > REMEMBERED:
             self._exposed_s.popitem(last=False)
 
-    def taken(self, frame: Frame) -> None:
-        """Note that a part has taken an exposure."""
-        self._met(frame.exposed_s)
+    def met(self, exposed_s: float) -> None:
+        """Note that an exposure of that time waits for no message any more."""
+        if exposed_s in self._waiting_s:
+            self._waiting_s.remove(exposed_s)
 
     def triggered(self, trigger: Trigger) -> None:
         """Note a trigger."""
@@ -141,10 +142,9 @@ class _Numbers:
             self._votes.clear()
         self._triggered_s.append(trigger.received_s)
         self._heard.append(_key(trigger))
-        if self._known is not None and self._known[0] == trigger.plc_boot_id:
-            number = (trigger.trigger_id + self._known[1]) % _WRAP
-            if number in self._exposed_s:
-                self._met(self._exposed_s[number])
+        number = self._asked_for(trigger)
+        if number is not None and number in self._exposed_s:
+            self.met(self._exposed_s[number])
 
     def fits(self, trigger: Trigger, frame: Frame) -> bool | None:
         """Whether a frame in a trigger's window is the one that is meant; None: that is not known."""
@@ -152,8 +152,8 @@ class _Numbers:
         if pair == self._known:
             return True
         paused = frame.index in self._fresh and _key(trigger) in self._lone
-        if self._known is not None and self._known[0] == trigger.plc_boot_id:
-            number = (trigger.trigger_id + self._known[1]) % _WRAP
+        number = self._asked_for(trigger)
+        if number is not None:
             missing = number not in self._exposed_s and 0 < (number - frame.index) % _WRAP < REMEMBERED
             if missing and self._is_alone(frame):
                 # no delay explains an earlier frame: an exposure was lost, and the numbers are off
@@ -200,10 +200,11 @@ class _Numbers:
             self._votes.clear()
             self._beside.clear()
 
-    def _met(self, exposed_s: float) -> None:
-        """An exposure of that time waits for no message any more."""
-        if exposed_s in self._waiting_s:
-            self._waiting_s.remove(exposed_s)
+    def _asked_for(self, trigger: Trigger) -> int | None:
+        """The number of the exposure that a trigger means; None where that is not known."""
+        if self._known is None or self._known[0] != trigger.plc_boot_id:
+            return None
+        return (trigger.trigger_id + self._known[1]) % _WRAP
 
     def _is_alone(self, frame: Frame) -> bool:
         """Whether it lies in the window of one trigger only."""
@@ -275,7 +276,7 @@ class FrameBuffer:
                 slot.frames.append(frame)
                 self._changed.notify_all()
                 if self._is_wired:
-                    self._numbers.taken(frame)
+                    self._numbers.met(frame.exposed_s)
                     return
             self._keep(frame)
 
@@ -301,7 +302,7 @@ class FrameBuffer:
                 slot.passed_over = len(inside) < near
                 for frame in inside:
                     self._recent.remove(frame)
-                    self._numbers.taken(frame)
+                    self._numbers.met(frame.exposed_s)
             slot.frames = inside if self._is_wired else inside[:captures]
             self._slots[_key(trigger)] = slot
 

@@ -6,7 +6,6 @@ challenge when its last part is judged, everything else at once.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -25,6 +24,7 @@ from inspector.contract import (
     CommandPayload,
     PrepareRecipePayload,
     Reason,
+    readable_ids,
 )
 from inspector.errors import InspectorError
 from inspector.ports import Asked, Received, Recorder
@@ -89,9 +89,11 @@ class Commands:
             command = _PAYLOADS[name].decode(message.data)
         except (ValidationError, ValueError):
             # whatever it was, the sender learns that it had no effect
-            command_id = _command_id(message.data)
-            self._send(AckPayload(command_id=command_id, accepted=False, reason=Reason.MALFORMED))
-            log.warning("malformed command", command=name, id=command_id, bytes=len(message.data))
+            ids = readable_ids(message.data, "command_id")
+            self._send(AckPayload(accepted=False, reason=Reason.MALFORMED, **ids))
+            log.warning(
+                "malformed command", command=name, id=ids.get("command_id"), bytes=len(message.data)
+            )
             return
         self._obey(name, command, partial(self._acknowledge, name, command.command_id))
 
@@ -168,15 +170,3 @@ class Commands:
     def _note(self, name: str, reason: Reason, text: str, **fields: str) -> None:
         said = f"{name}: {reason.value}. {text}" if text else f"{name}: {reason.value}"
         self._recorder.event("info" if reason is Reason.ACCEPTED else "warning", name, said, **fields)
-
-
-def _command_id(data: bytes) -> str | None:
-    """The id of a malformed command, if it can be read, so that its sender can match the answer."""
-    if len(data) > COMMAND_LIMIT:
-        return None
-    try:
-        command_id = json.loads(data).get("commandId")
-        return AckPayload(command_id=command_id, accepted=False, reason=Reason.MALFORMED).command_id
-    except (ValueError, AttributeError, ValidationError, RecursionError):
-        # no JSON object, or an id of the wrong type: refused without it
-        return None

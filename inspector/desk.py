@@ -6,14 +6,11 @@ received = accepted + refused; accepted = PASS + FAIL + REVIEW + challenge + in 
 
 from __future__ import annotations
 
-import json
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
-
-from pydantic import ValidationError
 
 from inspector.contract import (
     COMMAND_LIMIT,
@@ -23,6 +20,7 @@ from inspector.contract import (
     ResultPayload,
     StateName,
     TriggerPayload,
+    readable_ids,
 )
 from inspector.domain import Inspection, Trigger, Verdict
 from inspector.ports import Received
@@ -123,7 +121,9 @@ class Desk:
                 payload = _parse(message.data)
             except ValueError:
                 # whatever the bytes are: it is refused with a reason and the station stays up
-                return self._refuse(Reason.MALFORMED, _partial_ids(message.data))
+                return self._refuse(
+                    Reason.MALFORMED, readable_ids(message.data, "plc_boot_id", "trigger_id")
+                )
             ids: dict[str, Any] = {"plc_boot_id": payload.plc_boot_id, "trigger_id": payload.trigger_id}
             key = (payload.plc_boot_id, payload.trigger_id)
             known = self._known.get(key)
@@ -289,17 +289,3 @@ def _parse(data: bytes) -> TriggerPayload:
         return TriggerPayload.decode(data)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
-
-
-def _partial_ids(data: bytes) -> dict[str, Any]:
-    """The ids of a malformed trigger, as far as they can be read, so that the PLC can match."""
-    if len(data) > COMMAND_LIMIT:
-        return {}
-    try:
-        fields = json.loads(data)
-        ids = {"plc_boot_id": fields.get("plcBootId"), "trigger_id": fields.get("triggerId")}
-        AckPayload(accepted=False, reason=Reason.MALFORMED, **ids)
-    except (ValueError, AttributeError, ValidationError, RecursionError):
-        # no JSON object, or ids of the wrong type: refused without ids
-        return {}
-    return ids

@@ -49,6 +49,7 @@ from inspector.contract.messages import (
     StateName,
     StatePayload,
     TriggerPayload,
+    readable_ids,
 )
 from inspector.contract.schemas import PAYLOADS, schemas, write_schemas
 
@@ -89,6 +90,7 @@ __all__ = [
     "disposition_event",
     "encode_event",
     "is_text32",
+    "readable_ids",
     "record_fields",
     "result_event",
     "schemas",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
 
 from inspector.contract.base import (
+    COMMAND_LIMIT,
     FINDINGS_LIMIT,
     RESULT_LIMIT,
     Hash16,
@@ -76,6 +78,23 @@ class AckPayload(Payload):
     command_id: Text32 | None = None
     accepted: bool
     reason: Reason
+
+
+def readable_ids(data: bytes, *names: str) -> dict[str, Any]:
+    """Those fields of an :class:`AckPayload` in a malformed message, so that its sender can match it.
+
+    Empty where one of them is of the wrong type, or the message is no JSON object of bearable size.
+    """
+    if len(data) > COMMAND_LIMIT:
+        return {}
+    try:
+        fields = json.loads(data)
+        ids = {name: fields.get(to_camel(name)) for name in names}
+        AckPayload(accepted=False, reason=Reason.MALFORMED, **ids)
+    except (ValueError, AttributeError, RecursionError):
+        # anybody whom the broker lets may send anything
+        return {}
+    return ids
 
 
 class CommandPayload(Payload):

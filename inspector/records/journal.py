@@ -100,12 +100,12 @@ class Journal:
     def sync(self) -> None:
         """Wait until the disk has all of it. Raises :class:`StorageError`."""
         with self._lock:
-            for segment in self._segments:
-                try:
+            try:
+                for segment in self._segments:
                     os.fsync(segment.fd)
-                    flush(self._folder)
-                except OSError as error:
-                    raise _storage(segment.path, error) from error
+                flush(self._folder)
+            except OSError as error:
+                raise _storage(self._folder, error) from error
 
     def recorded(self, ids: Iterable[str]) -> None:
         """These results and acknowledgements are in the database; segments of no others are deleted."""

@@ -53,7 +53,7 @@ from inspector.records.rows import (
     put_status,
 )
 from inspector.records.shadow import insert_shadow, shadow_row
-from inspector.records.spill import Spill
+from inspector.records.spill import Spill, SpillError
 
 EVENTS_LIMIT = 1000
 """Events that wait in memory; beyond them the oldest go, counted. Readings of drift and verdicts of a
@@ -361,20 +361,18 @@ class DatabaseRecorder:
             return True
         rejected = self._spill.rejected
         try:
-            # what comes now must not wait for a file that cannot be read, or not be removed
-            self._spill_fails = True
             records = [self._intake.adopted(fields) for fields in self._spill.read(self._config.batch)]
-            self._spill_fails = False
             with storage_failures(self._engine.url), self._engine.begin() as connection:
                 archived = self._insert(connection, records)
             archived()
-            self._spill_fails = True
             self._spill.done()
-            self._spill_fails = False
         except StorageError as error:
             # As in _store; records that were inserted before are recognised by their ids.
             self._ledger.storage_fault = str(error)
+            # what comes now must not wait for a file that cannot be read, or not be removed
+            self._spill_fails = isinstance(error, SpillError)
             return False
+        self._spill_fails = False
         self._ledger.storage_fault = ""
         self._ledger.count(accepted=rejected - self._spill.rejected)
         self._report(records)

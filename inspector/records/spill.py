@@ -21,6 +21,10 @@ from typing import Any
 from inspector.errors import StorageError
 
 
+class SpillError(StorageError):
+    """The spill file itself is at fault."""
+
+
 class Spill:
     """Appended to by any thread, drained by one."""
 
@@ -30,7 +34,7 @@ class Spill:
         Its folder must exist. Raises StorageError when a file of an earlier run cannot be read.
         """
         self._path = path
-        self._aside = path.with_name(path.name + ".draining")
+        self._aside = _aside(path)
         self._bad = path.with_name(path.name + ".bad")
         self._lock = threading.Lock()
         self._offset = 0
@@ -108,7 +112,7 @@ class Spill:
             yield
         except OSError as error:
             # Whatever the disk says is for the user to repair; the caller tries again later.
-            raise StorageError(
+            raise SpillError(
                 f"the spill file {self._path} cannot be {verb} ({error.strerror})",
                 "Free space, or make the disk writable again",
             ) from error
@@ -120,7 +124,7 @@ def spilled_parts(path: Path) -> set[tuple[int, int, int]]:
     Raises StorageError when it cannot be read.
     """
     found: set[tuple[int, int, int]] = set()
-    for file in (path, path.with_name(path.name + ".draining")):
+    for file in (path, _aside(path)):
         try:
             lines = file.read_bytes().splitlines() if file.exists() else []
         except OSError as error:
@@ -135,6 +139,10 @@ def spilled_parts(path: Path) -> set[tuple[int, int, int]]:
             except (ValueError, TypeError, KeyError):
                 continue  # an acknowledgement, or a line that the reader will put aside
     return found
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(path.name + ".draining")
 
 
 def _append(path: Path, data: bytes) -> None:

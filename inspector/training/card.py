@@ -7,10 +7,9 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from inspector.cameras.footage import PICTURES
+from inspector.cameras.footage import PICTURES, decode
 from inspector.domain import Image
 from inspector.errors import DataError
 from inspector.look import look
@@ -20,11 +19,10 @@ _MAX_STATISTICS = 1000
 
 def read_picture(path: Path) -> Image:
     """A picture as ``uint8`` BGR. Raises :class:`DataError` when it is none."""
-    data = np.frombuffer(path.read_bytes(), np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    image = decode(path.read_bytes())
     if image is None:
         raise DataError(f"{path} is no picture that can be read", "Remove it or convert it")
-    return np.asarray(image, dtype=np.uint8)
+    return image
 
 
 def pictures_in(folder: Path) -> list[Path]:
